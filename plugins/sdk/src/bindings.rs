@@ -1,6 +1,5 @@
 //! The generated bindings, one world per interface, so that a plugin exports exactly the hooks it has.
 //! Never: code written by hand.
-#![expect(missing_docs, reason = "generated from the WIT, which carries the documentation")]
 
 /// The shared records, generated once and used by every hook.
 pub mod types_world {

@@ -32,10 +32,7 @@ pub(crate) fn against(declared: &[SettingDecl], given: &[Setting]) -> Vec<Settin
         if let Err((code, rest)) = found {
             let mut args = vec![setting.key.clone()];
             args.extend(rest);
-            problems.push(SettingProblem {
-                key: setting.key.clone(),
-                why: Reason { code: code.to_owned(), args },
-            });
+            problems.push(SettingProblem { key: setting.key.clone(), why: Reason { code: code.to_owned(), args } });
         }
     }
     problems
@@ -48,10 +45,18 @@ fn fits(kind: &SettingKind, value: &SettingValue) -> Result<(), (&'static str, V
     match (kind, value) {
         (SettingKind::Flag, SettingValue::Flag(_)) => Ok(()),
         (SettingKind::Number((min, max)), SettingValue::Number(n)) => {
-            if (min..=max).contains(&n) { Ok(()) } else { Err((OUT_OF_RANGE, vec![min.to_string(), max.to_string()])) }
+            if (min..=max).contains(&n) {
+                Ok(())
+            } else {
+                Err((OUT_OF_RANGE, vec![min.to_string(), max.to_string()]))
+            }
         }
         (SettingKind::Choice(options), SettingValue::Choice(code)) => {
-            if options.contains(code) { Ok(()) } else { Err((NOT_A_CHOICE, vec![code.clone()])) }
+            if options.contains(code) {
+                Ok(())
+            } else {
+                Err((NOT_A_CHOICE, vec![code.clone()]))
+            }
         }
         (&SettingKind::Numbers(max), SettingValue::Numbers(list)) => short(list.len(), max),
         (&SettingKind::Codes(max), SettingValue::Codes(list)) => short(list.len(), max),

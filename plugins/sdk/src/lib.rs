@@ -49,15 +49,12 @@ pub mod prelude {
     pub use crate::bindings::price::{Guest as Price, Request as PriceRequest, Terms};
     pub use crate::bindings::priority::{Guest as Priority, Request as PriorityRequest, Waiting};
     pub use crate::bindings::thresholds::{
-        Guest as Thresholds, Outcome as Tightened, Request as ThresholdsRequest, Share,
-        Thresholds as ThresholdValues,
+        Guest as Thresholds, Outcome as Tightened, Request as ThresholdsRequest, Share, Thresholds as ThresholdValues,
     };
     pub use crate::bindings::track::{Choice as TrackChoice, Guest as Track, Request as TrackRequest, Topic};
     pub use crate::manifest::{Fact, Manifest, Text, text};
     pub use crate::settings::{Choice, Codes, Flag, Number, Numbers, Settings};
-    pub use crate::types::{
-        Amount, Context, Member, Reason, Refusal, Setting, SettingValue, Slot, Usage,
-    };
+    pub use crate::types::{Amount, Context, Member, Reason, Refusal, Setting, SettingValue, Slot, Usage};
     pub use crate::{Rule, age_of, amount, has_need, has_role, reason, usage_of};
 }
 

@@ -126,14 +126,7 @@ impl Manifest {
         self.0
     }
 
-    fn setting(
-        mut self,
-        key: &str,
-        kind: meta::SettingKind,
-        default: SettingValue,
-        label: Text,
-        help: Text,
-    ) -> Self {
+    fn setting(mut self, key: &str, kind: meta::SettingKind, default: SettingValue, label: Text, help: Text) -> Self {
         self.0.settings.push(meta::SettingDecl {
             key: key.to_owned(),
             kind,

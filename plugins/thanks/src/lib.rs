@@ -1,1 +1,116 @@
-//! x
+//! Thanks for service: how many hearts, flowers or points a volunteer gets for an event.
+//! Never: thanks to whoever merely took part, and never more than the host's cap.
+
+use linli_plugin_sdk::prelude::*;
+
+const ASSET: Choice = Choice::new("asset", &["hearts", "flowers", "points"]);
+const PER_EVENT: Number = Number::new("per-event", 1, 0, 10_000);
+const PER_HOUR: Number = Number::new("per-hour", 0, 0, 10_000);
+const KINDS: Codes = Codes::new("kinds", &["shift-completed"], 32);
+const MAX_PER_EVENT: Number = Number::new("max-per-event", 10, 1, 100_000);
+const EXPIRES_DAYS: Number = Number::new("expires-days", 0, 0, 3_650);
+
+const THANKS: &str = "thanks-for-service";
+
+/// The thanks rule.
+#[derive(Debug)]
+pub struct Thanks;
+
+impl Rule for Thanks {
+    fn manifest() -> Manifest {
+        Manifest::new(
+            text("志愿服务答谢规则", "Thanks to volunteers"),
+            text("按次数和时长答谢志愿者。", "Per event and per hour of service, for volunteers."),
+        )
+        .choice(&ASSET, text("答谢方式", "Asset"), text("爱心、红花或积分。", "Hearts, flowers or points."))
+        .number(&PER_EVENT, text("每次", "Per event"), text("每次服务的数量。", "The amount per event."))
+        .number(&PER_HOUR, text("每小时", "Per hour"), text("每满一小时的数量。", "The amount per full hour."))
+        .codes(&KINDS, text("事件类型", "Event kinds"), text("哪些事件算服务。", "Events that count as service."))
+        .number(&MAX_PER_EVENT, text("单次上限", "Most per event"), text("一次最多多少。", "The most for one event."))
+        .number(&EXPIRES_DAYS, text("有效天数", "Valid for days"), text("0 表示长期有效。", "0 means for ever."))
+        .message(THANKS, text("感谢服务 {0} 分钟", "Thanks for {0} minutes of service"))
+    }
+}
+
+impl PointsAward for Thanks {
+    fn grant(ctx: Context, req: AwardRequest) -> Result<Vec<Award>, Refusal> {
+        let settings = Settings::of(&ctx);
+        let served = req.event.role == "volunteer" && settings.codes_contain(&KINDS, &req.event.kind);
+        let asset = settings.choice(&ASSET);
+        // An asset without a cap may not be granted for this event.
+        let Some(cap) = req.caps.iter().find(|cap| cap.asset == asset) else { return Ok(vec![]) };
+        let value = earned(&settings, req.event.minutes).min(cap.value);
+        if !served || value <= 0 {
+            return Ok(vec![]);
+        }
+        Ok(vec![Award {
+            to: req.actor.handle,
+            amount: amount(asset, value),
+            expires_days: u16::try_from(settings.number(&EXPIRES_DAYS)).ok().filter(|&days| days > 0),
+            why: reason(THANKS, [i32::try_from(req.event.minutes).unwrap_or(i32::MAX)]),
+        }])
+    }
+}
+
+/// So much for coming and so much for each full hour, up to the community's own limit.
+fn earned(settings: &Settings<'_>, minutes: u32) -> i32 {
+    let hours = i32::try_from(minutes / 60).unwrap_or(i32::MAX);
+    let by_the_hour = settings.number(&PER_HOUR).saturating_mul(hours);
+    settings.number(&PER_EVENT).saturating_add(by_the_hour).min(settings.number(&MAX_PER_EVENT))
+}
+
+linli_plugin_sdk::export!(Thanks: award);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linli_plugin_sdk::testing::{choice, context, member, number};
+
+    fn grant(settings: Vec<Setting>, role: &str, kind: &str, minutes: u32, caps: Vec<Amount>) -> Vec<Award> {
+        let event = Event {
+            kind: kind.to_owned(),
+            role: role.to_owned(),
+            minutes,
+            quantity: 1,
+            peer_rating: None,
+            tags: vec![],
+        };
+        let req = AwardRequest { actor: member(68), balances: vec![], event, caps };
+        Thanks::grant(context(settings), req).unwrap()
+    }
+
+    fn hearts(settings: Vec<Setting>, minutes: u32) -> i32 {
+        let awards = grant(settings, "volunteer", "shift-completed", minutes, vec![amount("hearts", 50)]);
+        awards.iter().map(|award| award.amount.value).sum()
+    }
+
+    #[test]
+    fn a_volunteer_is_thanked_per_event_and_per_full_hour() {
+        assert_eq!(hearts(vec![], 90), 1);
+        assert_eq!(hearts(vec![number("per-hour", 2)], 59), 1);
+        assert_eq!(hearts(vec![number("per-hour", 2)], 150), 5);
+    }
+
+    #[test]
+    fn one_event_never_earns_more_than_the_limit_or_the_cap() {
+        assert_eq!(hearts(vec![number("per-hour", 2)], u32::MAX), 10);
+        assert_eq!(hearts(vec![number("per-hour", 2), number("max-per-event", 1_000)], u32::MAX), 50);
+    }
+
+    #[test]
+    fn only_those_who_served_are_thanked() {
+        let caps = || vec![amount("hearts", 50)];
+        assert!(grant(vec![], "participant", "shift-completed", 90, caps()).is_empty());
+        assert!(grant(vec![], "volunteer", "haircut-enjoyed", 90, caps()).is_empty());
+    }
+
+    #[test]
+    fn an_asset_without_a_cap_is_not_granted() {
+        let flowers = || vec![choice("asset", "flowers"), number("expires-days", 365)];
+        assert!(grant(flowers(), "volunteer", "shift-completed", 90, vec![amount("hearts", 50)]).is_empty());
+        let granted = grant(flowers(), "volunteer", "shift-completed", 90, vec![amount("flowers", 50)]);
+        assert_eq!(granted[0].amount, amount("flowers", 1));
+        assert_eq!(granted[0].expires_days, Some(365));
+        assert_eq!(granted[0].why, reason(THANKS, [90]));
+    }
+}
