@@ -1,1 +1,12 @@
-//! linli-kit.
+//! What every service shares at run time.
+//!
+//! Owns the server stack, the path from errors to `Status`, storage, idempotency, the feed, durable calls, long-running
+//! operations, field encryption, configuration and telemetry. Never: knowledge of one service.
+
+pub mod call;
+pub mod error;
+pub mod texts;
+
+pub use call::{Caller, Ctx};
+pub use error::{Error, ErrorCode, FieldViolation, Result};
+pub use texts::Texts;
