@@ -25,6 +25,12 @@ impl Texts {
         Self::with("", "")
     }
 
+    /// Kit's own texts, built once.
+    pub fn shared_kit() -> Self {
+        static KIT: std::sync::LazyLock<Texts> = std::sync::LazyLock::new(Texts::kit);
+        KIT.clone()
+    }
+
     /// Kit's texts and a service's own, given as Fluent sources.
     ///
     /// # Panics

@@ -1,0 +1,363 @@
+//! The layers themselves: one small type per concern.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
+use linli_kernel::Lang;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tonic::body::Body;
+use tower::Service as _;
+use tracing::Instrument as _;
+
+use super::{Next, Serve, StackParts};
+use crate::call::{Caller, Ctx};
+use crate::deadline;
+use crate::error::{Error, ErrorCode};
+
+/// Header in which a service passes its signed context on.
+pub(crate) const CONTEXT_HEADER: &str = "x-linli-context";
+
+pub(super) fn wrap(name: &str, parts: &StackParts, next: Next) -> Next {
+    let parts = parts.clone();
+    match name {
+        "metrics" => Arc::new(Metrics { service: parts.service, next }),
+        "trace" => Arc::new(Trace { service: parts.service, next }),
+        "catch-panic" => Arc::new(CatchPanic { parts, next }),
+        "caller" => Arc::new(WhoCalls { parts, next }),
+        "deadline" => Arc::new(Deadline { parts, next }),
+        "own-task" => Arc::new(OwnTask { parts, next }),
+        "concurrency" => Arc::new(Concurrency::new(parts, next)),
+        "codec-errors" => Arc::new(CodecErrors { parts, next }),
+        other => unreachable!("layer {other} stands in ORDER but has no type"),
+    }
+}
+
+/// The service's own routes.
+pub(super) struct Inner {
+    routes: tonic::service::Routes,
+}
+
+impl Inner {
+    pub(super) fn new(routes: tonic::service::Routes) -> Self {
+        Self { routes: routes.prepare() }
+    }
+}
+
+impl Serve for Inner {
+    fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let mut routes = self.routes.clone();
+        Box::pin(async move {
+            match routes.call(request).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            }
+        })
+    }
+}
+
+/// Counts every answer by method and code, and its time.
+struct Metrics {
+    service: &'static str,
+    next: Next,
+}
+
+impl Serve for Metrics {
+    fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let method = linli_proto::methods().get(request.uri().path()).map_or("other", |m| m.path.as_str());
+        let begun = Instant::now();
+        Box::pin(async move {
+            let answer = self.next.clone().serve(request).await;
+            let code = grpc_status(answer.headers());
+            metrics::counter!("linli_requests_total", "service" => self.service, "method" => method, "code" => code)
+                .increment(1);
+            metrics::histogram!("linli_request_seconds", "service" => self.service, "method" => method)
+                .record(begun.elapsed().as_secs_f64());
+            answer
+        })
+    }
+}
+
+/// The code of a trailers-only answer; anything else has begun to stream and counts as `OK`.
+fn grpc_status(headers: &HeaderMap) -> &'static str {
+    let Some(value) = headers.get("grpc-status") else { return "OK" };
+    let code = value.to_str().ok().and_then(|v| v.parse().ok()).map_or(tonic::Code::Unknown, tonic::Code::from_i32);
+    match code {
+        tonic::Code::Ok => "OK",
+        tonic::Code::Cancelled => "CANCELLED",
+        tonic::Code::Unknown => "UNKNOWN",
+        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
+        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        tonic::Code::NotFound => "NOT_FOUND",
+        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
+        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
+        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
+        tonic::Code::Aborted => "ABORTED",
+        tonic::Code::OutOfRange => "OUT_OF_RANGE",
+        tonic::Code::Unimplemented => "UNIMPLEMENTED",
+        tonic::Code::Internal => "INTERNAL",
+        tonic::Code::Unavailable => "UNAVAILABLE",
+        tonic::Code::DataLoss => "DATA_LOSS",
+        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// One span per request; the trace id is the client's (`traceparent`) or new.
+struct Trace {
+    service: &'static str,
+    next: Next,
+}
+
+/// The trace id of a request, as an extension.
+#[derive(Clone)]
+struct TraceId(Arc<str>);
+
+impl Serve for Trace {
+    fn serve(self: Arc<Self>, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let trace_id = request
+            .headers()
+            .get("traceparent")
+            .and_then(|v| v.to_str().ok())
+            .and_then(parse_traceparent)
+            .unwrap_or_else(crate::call::new_trace_id);
+        let span =
+            tracing::debug_span!("rpc", service = self.service, method = request.uri().path(), trace_id = &*trace_id);
+        request.extensions_mut().insert(TraceId(trace_id));
+        let answer = self.next.clone().serve(request);
+        if span.is_disabled() { answer } else { Box::pin(answer.instrument(span)) }
+    }
+}
+
+fn parse_traceparent(value: &str) -> Option<Arc<str>> {
+    let id = value.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_ascii_lowercase().into())
+}
+
+/// A panic answers INTERNAL and leaves the service standing.
+struct CatchPanic {
+    parts: StackParts,
+    next: Next,
+}
+
+impl Serve for CatchPanic {
+    fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let lang = lang_of(request.headers());
+        Box::pin(async move {
+            match std::panic::AssertUnwindSafe(self.next.clone().serve(request)).catch_unwind().await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    tracing::error!(service = self.parts.service, "a handler panicked");
+                    metrics::counter!("linli_panics_total", "service" => self.parts.service).increment(1);
+                    self.parts.answer(Error::new(ErrorCode::Internal, "INTERNAL"), lang)
+                }
+            }
+        })
+    }
+}
+
+pub(crate) fn lang_of(headers: &HeaderMap) -> Lang {
+    headers.get("accept-language").and_then(|v| v.to_str().ok()).map_or_else(Lang::default, Lang::negotiate)
+}
+
+/// Verifies the token and builds the [`Ctx`]. Methods outside the contract (health) pass without one.
+struct WhoCalls {
+    parts: StackParts,
+    next: Next,
+}
+
+impl Serve for WhoCalls {
+    fn serve(self: Arc<Self>, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let Some(method) = linli_proto::methods().get(request.uri().path()) else {
+            return self.next.clone().serve(request);
+        };
+        let lang = lang_of(request.headers());
+        let found = {
+            let headers = request.headers();
+            let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+            let token = text("authorization").and_then(|v| v.strip_prefix("Bearer ").or(v.strip_prefix("bearer ")));
+            match token {
+                None => Err(Error::new(ErrorCode::Unauthenticated, "UNAUTHENTICATED")),
+                Some(token) => self.parts.verifier.caller(token, text(CONTEXT_HEADER)),
+            }
+        };
+        let (caller, passed) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let answer = self.parts.answer(error, lang);
+                return Box::pin(async move { answer });
+            }
+        };
+        let trace_id = request.extensions().get::<TraceId>().map_or_else(crate::call::new_trace_id, |t| t.0.clone());
+        let asked = request
+            .headers()
+            .get("grpc-timeout")
+            .and_then(|v| v.to_str().ok())
+            .and_then(deadline::parse_timeout);
+        let cause = match (&caller, passed) {
+            (Caller::Service { .. }, Some(passed)) => passed.cause.into(),
+            _ => "".into(),
+        };
+        request.extensions_mut().insert(Arc::new(Ctx {
+            caller,
+            lang,
+            deadline: Instant::now() + deadline::bounded(asked),
+            trace_id,
+            cause,
+            method,
+            clock: self.parts.clock.clone(),
+        }));
+        self.next.clone().serve(request)
+    }
+}
+
+/// Answers DEADLINE_EXCEEDED when the time is over, whatever the work still does.
+struct Deadline {
+    parts: StackParts,
+    next: Next,
+}
+
+impl Serve for Deadline {
+    fn serve(self: Arc<Self>, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let Some(ctx) = request.extensions().get::<Arc<Ctx>>().cloned() else {
+            return self.next.clone().serve(request);
+        };
+        // tonic would answer a passed timeout with CANCELLED; ours is the only clock.
+        request.headers_mut().remove("grpc-timeout");
+        Box::pin(async move {
+            let work = deadline::scope(ctx.deadline, self.next.clone().serve(request));
+            match tokio::time::timeout_at(ctx.deadline, work).await {
+                Ok(answer) => answer,
+                Err(_) => self.parts.answer(deadline::exceeded(), ctx.lang),
+            }
+        })
+    }
+}
+
+/// Runs changing calls in a task of their own: a client that leaves cannot cut a change in half.
+struct OwnTask {
+    parts: StackParts,
+    next: Next,
+}
+
+impl Serve for OwnTask {
+    fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let ctx = request.extensions().get::<Arc<Ctx>>().cloned();
+        let Some(ctx) = ctx.filter(|ctx| ctx.method.mutating) else {
+            return self.next.clone().serve(request);
+        };
+        Box::pin(async move {
+            let work = deadline::scope(ctx.deadline, self.next.clone().serve(request));
+            match self.parts.tasks.spawn(work.in_current_span()).await {
+                Ok(answer) => answer,
+                Err(fault) => {
+                    tracing::error!(service = self.parts.service, panicked = fault.is_panic(), "a changing call broke");
+                    self.parts.answer(Error::new(ErrorCode::Internal, "INTERNAL"), ctx.lang)
+                }
+            }
+        })
+    }
+}
+
+/// Bounds what runs and what waits, for reading and changing calls apart.
+struct Concurrency {
+    parts: StackParts,
+    classes: [(Semaphore, AtomicUsize); 2],
+    next: Next,
+}
+
+impl Concurrency {
+    fn new(parts: StackParts, next: Next) -> Self {
+        let class = || (Semaphore::new(parts.limits.concurrent), AtomicUsize::new(0));
+        Self { classes: [class(), class()], next, parts }
+    }
+}
+
+/// Counts one waiter while it lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Serve for Concurrency {
+    fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        Box::pin(async move {
+            let ctx = request.extensions().get::<Arc<Ctx>>();
+            let mutating = ctx.is_some_and(|ctx| ctx.method.mutating);
+            let lang = ctx.map_or_else(Lang::default, |ctx| ctx.lang);
+            let (places, waiting) = &self.classes[usize::from(mutating)];
+            let permit = match places.try_acquire() {
+                Ok(permit) => Ok(permit),
+                Err(_) if waiting.fetch_add(1, Ordering::Relaxed) >= self.parts.limits.waiting => {
+                    waiting.fetch_sub(1, Ordering::Relaxed);
+                    Err(())
+                }
+                Err(_) => {
+                    let _waiting = Waiting(waiting);
+                    places.acquire().await.map_err(|_| ())
+                }
+            };
+            match permit {
+                Ok(_permit) => self.next.clone().serve(request).await,
+                Err(()) => {
+                    metrics::counter!("linli_shed_total", "service" => self.parts.service).increment(1);
+                    let error = Error::new(ErrorCode::ResourceExhausted, "OVERLOADED")
+                        .retry_after(Duration::from_millis(500));
+                    self.parts.answer(error, lang)
+                }
+            }
+        })
+    }
+}
+
+/// Gives tonic's own refusals (undecodable or oversized messages, unknown methods) our typed form.
+struct CodecErrors {
+    parts: StackParts,
+    next: Next,
+}
+
+impl Serve for CodecErrors {
+    fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let path = request.uri().path().to_owned();
+        let lang = lang_of(request.headers());
+        Box::pin(async move {
+            let answer = self.next.clone().serve(request).await;
+            if !answer.headers().contains_key("grpc-status")
+                || answer.headers().contains_key("grpc-status-details-bin")
+            {
+                return answer;
+            }
+            let status = tonic::Status::from_header_map(answer.headers());
+            match status.and_then(|status| typed(&status, &path)) {
+                Some(error) => self.parts.answer(error, lang),
+                None => answer,
+            }
+        })
+    }
+}
+
+fn typed(status: &tonic::Status, path: &str) -> Option<Error> {
+    let message = status.message();
+    match status.code() {
+        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted if message.contains("message length too large") => {
+            Some(
+                Error::new(ErrorCode::ResourceExhausted, "MESSAGE_TOO_LARGE")
+                    .with("limit_bytes", crate::serve::MAX_MESSAGE_BYTES),
+            )
+        }
+        tonic::Code::Internal if message.contains("decode") || message.contains("utf8") || message.contains("UTF-8") => {
+            Some(Error::new(ErrorCode::InvalidArgument, "MALFORMED_MESSAGE"))
+        }
+        tonic::Code::Unimplemented => {
+            Some(Error::new(ErrorCode::Unimplemented, "NO_SUCH_METHOD").with("method", path))
+        }
+        _ => None,
+    }
+}
