@@ -4,7 +4,16 @@
 //! operations, field encryption, configuration and telemetry. Never: knowledge of one service.
 
 pub mod call;
+pub mod config;
+pub mod deadline;
 pub mod error;
+pub mod identity;
+pub mod serve;
+pub mod stack;
+pub mod store;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod texts;
 
 pub use call::{Caller, Ctx};
