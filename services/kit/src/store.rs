@@ -139,3 +139,6 @@ impl std::fmt::Debug for Store {
         f.debug_struct("Store").field("service", &self.service()).field("engine", &self.engine()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,9 +109,9 @@ impl Store {
         rows.iter().map(read_row).collect()
     }
 
-    async fn step<F>(&self, name: &'static str, f: F) -> Result<()>
+    async fn step<'env, F>(&self, name: &'static str, f: F) -> Result<()>
     where
-        F: for<'t> Fn(&'t Tx) -> futures::future::BoxFuture<'t, Result<()>> + Send + Sync,
+        F: for<'t> Fn(&'t Tx<'env>) -> futures::future::BoxFuture<'t, Result<()>> + Send + Sync,
     {
         self.write_until(name, Instant::now() + STEP_BUDGET, f).await
     }
@@ -147,7 +147,7 @@ async fn table_exists(conn: &DatabaseConnection, engine: Engine) -> Result<bool>
 }
 
 /// Takes the schema's lock until the end of the transaction; SQLite has taken it with BEGIN IMMEDIATE.
-async fn lock(tx: &Tx, service: &str) -> Result<()> {
+async fn lock(tx: &Tx<'_>, service: &str) -> Result<()> {
     if tx.engine() == Engine::Postgres {
         tx.conn().execute_unprepared("SET LOCAL statement_timeout = 0").await?;
         let sql = "SELECT pg_advisory_xact_lock(hashtextextended('linli-migrate-' || $1, 0))::text";
@@ -156,7 +156,7 @@ async fn lock(tx: &Tx, service: &str) -> Result<()> {
     Ok(())
 }
 
-async fn prepare(tx: &Tx, service: &str) -> Result<()> {
+async fn prepare(tx: &Tx<'_>, service: &str) -> Result<()> {
     lock(tx, service).await?;
     let integer = match tx.engine() {
         Engine::Sqlite => "INTEGER",
@@ -177,7 +177,7 @@ async fn prepare(tx: &Tx, service: &str) -> Result<()> {
     Ok(())
 }
 
-async fn apply(tx: &Tx, service: &str, migration: Migration) -> Result<()> {
+async fn apply(tx: &Tx<'_>, service: &str, migration: Migration) -> Result<()> {
     lock(tx, service).await?;
     let version: Value = migration.version.into();
     let sql = "SELECT 1 FROM schema_version WHERE version = $1";

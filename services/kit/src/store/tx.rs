@@ -1,5 +1,6 @@
 //! One open transaction, and the events that it will have caused.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use linli_kernel::Timestamp;
@@ -73,16 +74,18 @@ impl EventIds {
 
 /// An open transaction of [`super::Store::write`].
 ///
-/// Its closure may run twice: nothing but database work belongs inside.
-pub struct Tx {
+/// Its closure may run twice: nothing but database work belongs inside. `'env` is what the closure borrows from outside:
+/// it lets the closure's future use references to its surroundings, and has no other meaning.
+pub struct Tx<'env> {
     inner: DatabaseTransaction,
     engine: Engine,
     events: Mutex<Vec<EventDraft>>,
+    env: PhantomData<&'env ()>,
 }
 
-impl Tx {
+impl Tx<'_> {
     pub(super) fn new(inner: DatabaseTransaction, engine: Engine) -> Self {
-        Self { inner, engine, events: Mutex::default() }
+        Self { inner, engine, events: Mutex::default(), env: PhantomData }
     }
 
     /// The connection on which the transaction runs.

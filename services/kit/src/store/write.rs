@@ -32,10 +32,10 @@ impl Store {
     /// # Errors
     /// What `f` answers; CONFLICT when the retries are used up, DEADLINE_EXCEEDED, STORAGE_UNAVAILABLE, or the reason that
     /// the store's [`super::ConstraintMap`] gives a violated constraint.
-    pub async fn write<T, F>(&self, name: &'static str, f: F) -> Result<T>
+    pub async fn write<'env, T, F>(&self, name: &'static str, f: F) -> Result<T>
     where
         T: Send,
-        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync,
+        F: for<'t> Fn(&'t Tx<'env>) -> BoxFuture<'t, Result<T>> + Send + Sync,
     {
         self.write_until(name, Instant::now() + DEFAULT_BUDGET, f).await
     }
@@ -44,10 +44,10 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::write`]. After DEADLINE_EXCEEDED the change may still have been made when COMMIT was already sent.
-    pub async fn write_until<T, F>(&self, name: &'static str, deadline: Instant, f: F) -> Result<T>
+    pub async fn write_until<'env, T, F>(&self, name: &'static str, deadline: Instant, f: F) -> Result<T>
     where
         T: Send,
-        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync,
+        F: for<'t> Fn(&'t Tx<'env>) -> BoxFuture<'t, Result<T>> + Send + Sync,
     {
         let begun = Instant::now();
         let outcome = match tokio::time::timeout_at(deadline, self.attempts(name, deadline, &f)).await {
@@ -63,10 +63,10 @@ impl Store {
         outcome
     }
 
-    async fn attempts<T, F>(&self, name: &'static str, deadline: Instant, f: &F) -> Result<T>
+    async fn attempts<'env, T, F>(&self, name: &'static str, deadline: Instant, f: &F) -> Result<T>
     where
         T: Send,
-        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync,
+        F: for<'t> Fn(&'t Tx<'env>) -> BoxFuture<'t, Result<T>> + Send + Sync,
     {
         let mut attempt = 1;
         loop {
@@ -88,10 +88,10 @@ impl Store {
         }
     }
 
-    async fn attempt<T, F>(&self, deadline: Instant, f: &F) -> Result<T, Failed>
+    async fn attempt<'env, T, F>(&self, deadline: Instant, f: &F) -> Result<T, Failed>
     where
         T: Send,
-        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync,
+        F: for<'t> Fn(&'t Tx<'env>) -> BoxFuture<'t, Result<T>> + Send + Sync,
     {
         let inner = self.begin(deadline).await.map_err(Failed::before_commit)?;
         let tx = Tx::new(inner, self.engine());
