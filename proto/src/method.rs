@@ -61,8 +61,28 @@ static METHODS: LazyLock<BTreeMap<String, MethodInfo>> = LazyLock::new(|| {
             );
         }
     }
+    found.extend(operations().map(|info| (info.path.clone(), info)));
     found
 });
+
+/// google.longrunning.Operations is not ours to annotate; its access is declared here.
+fn operations() -> impl Iterator<Item = MethodInfo> {
+    let rpcs = [
+        ("GetOperation", "operations.get", "name"),
+        ("ListOperations", "operations.list", "name"),
+        ("WaitOperation", "operations.get", "name"),
+        ("CancelOperation", "operations.cancel", "name"),
+        ("DeleteOperation", "operations.delete", "name"),
+    ];
+    rpcs.into_iter().map(|(rpc, permission, field)| MethodInfo {
+        path: format!("/google.longrunning.Operations/{rpc}"),
+        permission: permission.to_owned(),
+        resource_field: field.to_owned(),
+        internal_callers: Vec::new(),
+        internal_only: false,
+        mutating: matches!(rpc, "CancelOperation" | "DeleteOperation"),
+    })
+}
 
 /// All descriptors of the contract.
 pub fn pool() -> &'static DescriptorPool {

@@ -1,1 +1,14 @@
-//! linli-access.
+//! Who may do what: `authorise(..) -> Permit`, `scope(..) -> Scope`.
+//!
+//! Owns the role matrix, the decisions and the projections of org's feed on which they rest. The only crate that knows
+//! the engine behind them; today a static matrix, later policies. Never: a service's own rows.
+
+mod decide;
+mod matrix;
+
+mod snapshot;
+
+pub use decide::{Access, Permit, Scope, Target, Within};
+pub use matrix::{Matrix, MatrixError, Role};
+
+pub use snapshot::{AreaRow, GrantRow, Snapshot, UnitRow};

@@ -1,0 +1,54 @@
+//! Logs and metrics of a process. Never: personal data; statements and messages are not recorded.
+
+use tracing_subscriber::EnvFilter;
+
+/// How logs are written (always to standard error).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// Starts logging for the process; a second call changes nothing.
+pub fn init_logs(format: LogFormat, filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    if started.is_err() {
+        tracing::debug!("logging was started before");
+    }
+}
+
+/// The process's metrics in Prometheus' text form.
+#[derive(Clone)]
+pub struct Metrics(metrics_exporter_prometheus::PrometheusHandle);
+
+impl Metrics {
+    /// Installs the recorder; `None` when the process has one already.
+    pub fn install() -> Option<Self> {
+        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        metrics_exporter_prometheus::PrometheusBuilder::new()
+            .set_buckets(&buckets)
+            .ok()?
+            .install_recorder()
+            .ok()
+            .map(Self)
+    }
+
+    /// Renders all metrics.
+    pub fn render(&self) -> String {
+        self.0.run_upkeep();
+        self.0.render()
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
