@@ -1,0 +1,49 @@
+//! Tasks that build and run the binary: `demo`, `plugins`, `bench`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::generate;
+use crate::repo::{Repo, run, say};
+use crate::tools::{self, Tool};
+
+/// Starts the suite and plays a day in each community.
+pub(crate) fn demo(repo: &Repo, args: &[String]) -> Result<()> {
+    prepare(repo)?;
+    build(repo)?;
+    run(linli(repo).arg("demo").args(args))
+}
+
+/// What demo and tests both need beforehand: the profiles' people and the plugins.
+pub(crate) fn prepare(repo: &Repo) -> Result<()> {
+    say("inventing the people of the profiles (profiles/*/generated)");
+    generate::run(repo.root())?;
+    plugins(repo)
+}
+
+/// Builds every rule plugin to a component.
+pub(crate) fn plugins(repo: &Repo) -> Result<()> {
+    tools::need(repo, &[Tool::Wasm])?;
+    build(repo)?;
+    say("building the rule plugins (plugins/target/components)");
+    run(linli(repo).args(["plugin", "build", "--all"]))
+}
+
+/// Builds the binary, with the features that the whole workspace asks for: `-p linli` would choose others, and the
+/// tests would compile everything a second time.
+pub(crate) fn build(repo: &Repo) -> Result<()> {
+    repo.run("cargo", &["build", "--workspace", "--bin", "linli"])
+}
+
+/// The binary that [`build`] made.
+pub(crate) fn linli(repo: &Repo) -> Command {
+    repo.command(repo.target().join("debug/linli"))
+}
+
+/// Runs the load tests.
+pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
+    prepare(repo)?;
+    repo.run("cargo", &["build", "--workspace", "--bin", "linli-load"])?;
+    run(repo.command(repo.target().join("debug/linli-load")).args(args))
+}
