@@ -1,18 +1,18 @@
 //! The decisions. A check returns a [`Permit`], which the write that follows needs.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use linli_kernel::{AreaId, Timestamp};
+use linli_kit::feed::ConsumerHandle;
 use linli_kit::{Caller, Ctx, Error, ErrorCode, Result};
 
 use crate::matrix::Matrix;
 use crate::snapshot::Snapshot;
 
 /// A projection further behind than this makes changing calls UNAVAILABLE.
-const STALE_AFTER_MS: i64 = 10_000;
+const STALE_AFTER: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// On what a permission is asked.
 #[derive(Debug, Clone, Default)]
@@ -125,8 +125,8 @@ struct Inner {
     matrix: Matrix,
     operators: HashSet<String>,
     snapshot: ArcSwap<Snapshot>,
-    /// Machine milliseconds at which the projection was last known to be current; `i64::MAX` for org itself.
-    fresh_ms: AtomicI64,
+    /// The consumer that keeps the projection; unset for org itself, which is the source.
+    follows: OnceLock<Arc<ConsumerHandle>>,
 }
 
 impl std::fmt::Debug for Access {
@@ -143,7 +143,7 @@ impl Access {
                 matrix,
                 operators: operators.into_iter().collect(),
                 snapshot: ArcSwap::default(),
-                fresh_ms: AtomicI64::new(i64::MAX),
+                follows: OnceLock::new(),
             }),
         }
     }
@@ -163,21 +163,22 @@ impl Access {
         &self.inner.matrix
     }
 
-    /// Records that the projection was current at this machine millisecond.
-    pub fn mark_fresh(&self, now_ms: i64) {
-        self.inner.fresh_ms.store(now_ms, Ordering::Relaxed);
+    /// Names the consumer that keeps the projection current.
+    pub(crate) fn follow(&self, consumer: Arc<ConsumerHandle>) {
+        let _ = self.inner.follows.set(consumer);
     }
 
     fn check_fresh(&self, ctx: &Ctx) -> Result<()> {
-        let fresh = self.inner.fresh_ms.load(Ordering::Relaxed);
-        if fresh == i64::MAX || !ctx.method.mutating {
-            return Ok(());
-        }
-        let now = linli_kernel::Clock::now(&linli_kernel::SystemClock).micros() / 1000;
-        if now - fresh <= STALE_AFTER_MS {
+        let Some(consumer) = self.inner.follows.get().filter(|_| ctx.method.mutating) else { return Ok(()) };
+        if consumer.staleness() <= STALE_AFTER {
             return Ok(());
         }
         Err(Error::new(ErrorCode::Unavailable, "PROJECTION_STALE").retry_after(std::time::Duration::from_secs(2)))
+    }
+
+    /// The refusal of the called method's permission on an area.
+    pub(crate) fn denied(&self, ctx: &Ctx, area: &str) -> Error {
+        denied(&ctx.method.permission, &Target { area: area.to_owned(), ..Target::default() })
     }
 
     /// Checks the permission that the called method declares.

@@ -5,10 +5,12 @@
 
 mod decide;
 mod matrix;
+mod projection;
 
 mod snapshot;
 
 pub use decide::{Access, Permit, Scope, Target, Within};
 pub use matrix::{Matrix, MatrixError, Role};
 
+pub use projection::{COLUMNS, PROJECTION_STREAM, migrations, start_projection};
 pub use snapshot::{AreaRow, GrantRow, Snapshot, UnitRow};

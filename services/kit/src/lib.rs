@@ -5,9 +5,15 @@
 
 pub mod call;
 pub mod config;
+pub mod crypto;
 pub mod deadline;
 pub mod error;
+pub mod feed;
+pub mod idempotency;
 pub mod identity;
+pub mod ids;
+pub mod lease;
+mod rows;
 pub mod serve;
 pub mod stack;
 pub mod store;

@@ -3,6 +3,7 @@
 //! A caller cannot tell whether a peer is a stack in this process or a channel to another. Never: TLS to the outside,
 //! which is the gateway's.
 
+mod parts;
 mod peers;
 mod transport;
 
@@ -17,6 +18,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::stack::domain;
 use crate::texts::Texts;
 
+pub use parts::{SERVICES, ServiceParts, start_common};
 pub use peers::{Backend, LocalServices, PeerService, Peers};
 pub use transport::{ServerOptions, serve_stack};
 
