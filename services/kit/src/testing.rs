@@ -72,6 +72,8 @@ async fn open_postgres(service: &'static str, url: &str) -> TestStore {
     let admin = Database::connect(url.to_owned()).await.expect("the test server answers");
     admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.expect("drops");
     admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("creates a database");
+    // Deadlocks are part of some tests; the default second each makes them slow. Only a superuser may, hence no expect.
+    let _ = admin.execute_unprepared(&format!("ALTER DATABASE {name} SET deadlock_timeout = '20ms'")).await;
     admin.close().await.expect("closes");
     let (server, _) = url.rsplit_once('/').expect("a URL with a database");
     let engine = EngineConfig::Postgres { url: format!("{server}/{name}").into(), max_connections: 8 };

@@ -145,7 +145,7 @@ impl From<DbErr> for Error {
         let error = match &fault {
             Fault::Serialisation => Self::new(ErrorCode::Aborted, "CONFLICT").retry_after(Duration::from_millis(100)),
             Fault::Unavailable => unavailable(),
-            Fault::Timeout => deadline_exceeded(),
+            Fault::Timeout => crate::deadline::exceeded(),
             Fault::Unique(_) => Self::new(ErrorCode::Aborted, "CONFLICT"),
             Fault::ForeignKey(_) | Fault::Check(_) | Fault::Other => Self::new(ErrorCode::Internal, "INTERNAL"),
         };
@@ -156,11 +156,6 @@ impl From<DbErr> for Error {
 /// The error for a database that does not answer.
 pub(crate) fn unavailable() -> Error {
     Error::new(ErrorCode::Unavailable, "STORAGE_UNAVAILABLE").retry_after(Duration::from_secs(1))
-}
-
-/// The error for a passed deadline.
-pub(crate) fn deadline_exceeded() -> Error {
-    Error::new(ErrorCode::DeadlineExceeded, "DEADLINE_EXCEEDED")
 }
 
 /// What a violated constraint means to a caller.

@@ -80,7 +80,8 @@ pub struct Tx<'env> {
     inner: DatabaseTransaction,
     engine: Engine,
     events: Mutex<Vec<EventDraft>>,
-    env: PhantomData<&'env ()>,
+    /// Contravariant, so that a wrapper of `write` can hand its own transaction to the closure it was given.
+    env: PhantomData<fn(&'env ())>,
 }
 
 impl Tx<'_> {

@@ -10,21 +10,19 @@ use futures::future::BoxFuture;
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
 use tokio::time::Instant;
 
-use super::error::{Fault, deadline_exceeded};
+use super::error::Fault;
 use super::{Engine, Store, Tx};
-use crate::{Error, ErrorCode, Result};
+use crate::{Error, ErrorCode, Result, deadline};
 
 /// Runs of the closure at most, the first included.
 const ATTEMPTS: u32 = 8;
-/// Bound of a transaction for which nobody waits with a deadline.
-const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
 /// First pause before another attempt; doubles each time, with jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 impl Store {
-    /// Runs `f` in one transaction and commits; `name` stands in metrics and logs.
+    /// Runs `f` in one transaction and commits, within what is left of the present call; `name` stands in metrics and logs.
     ///
     /// The closure may run several times: serialisation failures, deadlocks and busy files are retried with a pause, so it
     /// must do nothing but database work. Cancel-safe: a caller that goes away rolls back, unless COMMIT was already sent.
@@ -37,7 +35,7 @@ impl Store {
         T: Send,
         F: for<'t> Fn(&'t Tx<'env>) -> BoxFuture<'t, Result<T>> + Send + Sync,
     {
-        self.write_until(name, Instant::now() + DEFAULT_BUDGET, f).await
+        self.write_until(name, Instant::now() + deadline::remaining(), f).await
     }
 
     /// Like [`Store::write`], for a caller that waits until `deadline` only.
@@ -50,9 +48,12 @@ impl Store {
         F: for<'t> Fn(&'t Tx<'env>) -> BoxFuture<'t, Result<T>> + Send + Sync,
     {
         let begun = Instant::now();
+        if begun >= deadline {
+            return Err(deadline::exceeded());
+        }
         let outcome = match tokio::time::timeout_at(deadline, self.attempts(name, deadline, &f)).await {
             Ok(outcome) => outcome.map_err(|error| self.constraints.explain(error)),
-            Err(_) => Err(deadline_exceeded()),
+            Err(_) => Err(deadline::exceeded()),
         };
         let label = if outcome.is_ok() { "ok" } else { "error" };
         let service = self.service();
