@@ -1,0 +1,117 @@
+//! One request at the edge: known method? who calls? within limits? then forward.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::{HeaderValue, Request, Response};
+use linli_kernel::Lang;
+use linli_kit::{Caller, Error, ErrorCode, Result, Texts, deadline};
+use tonic::body::Body;
+
+use crate::{Parts, route};
+
+/// Headers that only services of the suite may send.
+const INTERNAL_HEADERS: [&str; 1] = ["x-linli-context"];
+
+/// Routes requests to services; clones share everything.
+#[derive(Clone)]
+pub struct Edge {
+    parts: Parts,
+    limiter: Arc<DefaultKeyedRateLimiter<String>>,
+    texts: Texts,
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Edge")
+    }
+}
+
+impl Edge {
+    /// An edge over these backends.
+    pub fn new(parts: Parts) -> Self {
+        let rate = NonZeroU32::new(parts.requests_per_second).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN)));
+        Self { limiter: Arc::new(RateLimiter::keyed(quota)), texts: Texts::shared_kit(), parts }
+    }
+
+    /// Drops what the limiter remembers of subjects that have been quiet.
+    pub fn forget_quiet_subjects(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+    }
+
+    async fn handle(&self, mut request: Request<Body>) -> Result<Response<Body>> {
+        let method = route::method(request.uri().path())?;
+        self.admit(&mut request)?;
+        let (service, request) = route::service(request).await?;
+        let Some(backend) = self.parts.backends.get(service.as_str()) else {
+            return Err(Error::not_found(service));
+        };
+        let trace = request.headers().get("traceparent").cloned();
+        let mut answer = backend.send(request).await?;
+        if let Some(id) = trace.as_ref().and_then(|t| t.to_str().ok()).and_then(|t| t.split('-').nth(1)) {
+            if let Ok(id) = HeaderValue::from_str(id) {
+                answer.headers_mut().insert("x-request-id", id);
+            }
+        }
+        metrics::counter!("linli_gateway_requests_total", "method" => method.path.as_str()).increment(1);
+        Ok(answer)
+    }
+
+    /// Verifies the caller, strips what only services may send, sets request id and deadline.
+    fn admit(&self, request: &mut Request<Body>) -> Result<()> {
+        let headers = request.headers_mut();
+        for name in INTERNAL_HEADERS {
+            headers.remove(name);
+        }
+        let unauthenticated = || Error::new(ErrorCode::Unauthenticated, "UNAUTHENTICATED");
+        let token = headers.get("authorization").and_then(|v| v.to_str().ok()).ok_or_else(unauthenticated)?;
+        let token = token.strip_prefix("Bearer ").or(token.strip_prefix("bearer ")).ok_or_else(unauthenticated)?;
+        let subject = match self.parts.verifier.caller(token, None)? {
+            (Caller::Subject(subject), _) => subject,
+            // A service's token has no business outside.
+            (Caller::Service { .. }, _) => return Err(unauthenticated()),
+        };
+        if self.limiter.check_key(&subject).is_err() {
+            return Err(Error::new(ErrorCode::ResourceExhausted, "OVERLOADED").retry_after(Duration::from_millis(500)));
+        }
+        if !headers.contains_key("traceparent") {
+            let value = format!("00-{}-{:016x}-01", linli_kit::call::new_trace_id(), 1);
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert("traceparent", value);
+            }
+        }
+        let asked = headers.get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
+        if let Ok(value) = HeaderValue::from_str(&deadline::format_timeout(deadline::bounded(asked))) {
+            headers.insert("grpc-timeout", value);
+        }
+        Ok(())
+    }
+}
+
+impl tower::Service<Request<Body>> for Edge {
+    type Response = Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Self::Error>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let accept = request.headers().get("accept-language").and_then(|v| v.to_str().ok());
+            let lang = accept.map_or_else(Lang::default, Lang::negotiate);
+            Ok(this.handle(request).await.unwrap_or_else(|error| {
+                metrics::counter!("linli_gateway_refusals_total", "reason" => error.reason()).increment(1);
+                error.into_status(&this.texts, lang, &linli_kit::stack::domain("gateway")).into_http()
+            }))
+        })
+    }
+}
