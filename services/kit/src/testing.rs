@@ -11,6 +11,7 @@ use linli_kernel::{ManualClock, Timestamp};
 use linli_proto::MethodInfo;
 use sea_orm::{ConnectionTrait as _, Database};
 
+use crate::crypto::{KeyConfig, Keyring};
 use crate::store::{EngineConfig, Migration, Store, StoreConfig, kit_migrations};
 use crate::{Caller, Ctx};
 
@@ -100,4 +101,14 @@ pub fn ctx(subject: &str) -> Ctx {
     let mut ctx = Ctx::background("test", &METHOD, clock, Duration::from_secs(10));
     ctx.caller = Caller::Subject(subject.to_owned());
     ctx
+}
+
+/// A keyring with a fresh random key.
+///
+/// # Panics
+/// Never: the key is 32 bytes of base64.
+pub fn keyring() -> Keyring {
+    use base64::Engine as _;
+    let secret = base64::engine::general_purpose::STANDARD.encode(rand::random::<[u8; 32]>());
+    Keyring::new(KeyConfig { id: 1, secret: secret.into() }, &[]).expect("a key of 32 bytes")
 }

@@ -53,7 +53,8 @@ impl Migration {
 
 /// The migrations of all tables that kit brings into a service's schema.
 pub fn kit_migrations() -> Vec<Migration> {
-    tables::MIGRATIONS.to_vec()
+    [tables::MIGRATIONS, &[crate::lease::MIGRATION, crate::feed::MIGRATION, crate::durable::MIGRATION, crate::operation::MIGRATION]]
+        .concat()
 }
 
 struct Applied {

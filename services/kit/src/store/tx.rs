@@ -109,16 +109,6 @@ impl Tx<'_> {
         statement(self.engine, sql, values)
     }
 
-    /// How many events were emitted so far.
-    pub(crate) fn emitted(&self) -> usize {
-        self.events.lock().len()
-    }
-
-    /// Forgets the events behind the first `len`, when the savepoint in which they were emitted is rolled back.
-    pub(crate) fn forget_events_behind(&self, len: usize) {
-        self.events.lock().truncate(len);
-    }
-
     /// Writes the events; returns how many there were.
     pub(super) async fn flush_events(&self, ids: &EventIds) -> Result<usize> {
         let events = std::mem::take(&mut *self.events.lock());
