@@ -4,6 +4,7 @@
 //! operations, field encryption, configuration and telemetry. Never: knowledge of one service.
 
 pub mod call;
+pub mod check;
 pub mod config;
 pub mod crypto;
 pub mod deadline;
