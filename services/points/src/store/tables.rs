@@ -1,0 +1,171 @@
+//! The tables of points, in steps; catalogue resources (assets, card types, rewards, award bindings) are in kit's.
+
+use linli_kit::store::Migration;
+
+/// Own migrations, versions from 1000.
+pub(crate) const MIGRATIONS: &[Migration] = &[LEDGER, CARDS, REWARDS, AWARDS];
+
+const LEDGER: Migration = Migration {
+    version: 1000,
+    name: "points: ledger",
+    sqlite: &[
+        "CREATE TABLE account (
+           area TEXT NOT NULL, asset TEXT NOT NULL, holder TEXT NOT NULL, balance INTEGER NOT NULL, held INTEGER NOT NULL,
+           version INTEGER NOT NULL, PRIMARY KEY (area, asset, holder),
+           CONSTRAINT account_floor CHECK (held >= 0 AND (holder = 'issuance' OR balance >= held))
+         ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX account_holder ON account (area, holder)",
+        "CREATE TABLE transfer (
+           area TEXT NOT NULL, id BLOB NOT NULL, asset TEXT NOT NULL, value INTEGER NOT NULL, from_holder TEXT NOT NULL,
+           to_holder TEXT NOT NULL, kind INTEGER NOT NULL, cause TEXT NOT NULL, reverses BLOB, reversed_by BLOB,
+           created_us INTEGER NOT NULL, PRIMARY KEY (area, id), CONSTRAINT transfer_value CHECK (value > 0)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX transfer_from ON transfer (area, from_holder, id)",
+        "CREATE INDEX transfer_to ON transfer (area, to_holder, id)",
+        "CREATE UNIQUE INDEX transfer_reverses ON transfer (area, reverses) WHERE reverses IS NOT NULL",
+        "CREATE TABLE entry (
+           area TEXT NOT NULL, id BLOB NOT NULL, transfer_id BLOB NOT NULL, asset TEXT NOT NULL, holder TEXT NOT NULL,
+           seq INTEGER NOT NULL, value INTEGER NOT NULL, balance_after INTEGER NOT NULL, created_us INTEGER NOT NULL,
+           PRIMARY KEY (area, id)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE UNIQUE INDEX entry_chain ON entry (area, asset, holder, seq)",
+        "CREATE TABLE hold (
+           area TEXT NOT NULL, id BLOB NOT NULL, asset TEXT NOT NULL, value INTEGER NOT NULL, from_holder TEXT NOT NULL,
+           to_holder TEXT NOT NULL, expires_us INTEGER NOT NULL, cause TEXT NOT NULL, state INTEGER NOT NULL,
+           transfer_id BLOB, created_us INTEGER NOT NULL, PRIMARY KEY (area, id), CONSTRAINT hold_value CHECK (value > 0)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX hold_from ON hold (area, asset, from_holder, id)",
+        "CREATE INDEX hold_cause ON hold (area, cause)",
+        "CREATE INDEX hold_due ON hold (expires_us) WHERE state = 1",
+    ],
+    postgres: &[
+        "CREATE TABLE account (
+           area text NOT NULL, asset text NOT NULL, holder text NOT NULL, balance bigint NOT NULL, held bigint NOT NULL,
+           version bigint NOT NULL, PRIMARY KEY (area, asset, holder),
+           CONSTRAINT account_floor CHECK (held >= 0 AND (holder = 'issuance' OR balance >= held))
+         ) WITH (fillfactor = 70)",
+        "CREATE INDEX account_holder ON account (area, holder)",
+        "CREATE TABLE transfer (
+           area text NOT NULL, id uuid NOT NULL, asset text NOT NULL, value bigint NOT NULL, from_holder text NOT NULL,
+           to_holder text NOT NULL, kind bigint NOT NULL, cause text NOT NULL, reverses uuid, reversed_by uuid,
+           created_us bigint NOT NULL, PRIMARY KEY (area, id), CONSTRAINT transfer_value CHECK (value > 0)
+         )",
+        "CREATE INDEX transfer_from ON transfer (area, from_holder, id)",
+        "CREATE INDEX transfer_to ON transfer (area, to_holder, id)",
+        "CREATE UNIQUE INDEX transfer_reverses ON transfer (area, reverses) WHERE reverses IS NOT NULL",
+        "CREATE TABLE entry (
+           area text NOT NULL, id uuid NOT NULL, transfer_id uuid NOT NULL, asset text NOT NULL, holder text NOT NULL,
+           seq bigint NOT NULL, value bigint NOT NULL, balance_after bigint NOT NULL, created_us bigint NOT NULL,
+           PRIMARY KEY (area, id)
+         )",
+        "CREATE UNIQUE INDEX entry_chain ON entry (area, asset, holder, seq)",
+        "CREATE TABLE hold (
+           area text NOT NULL, id uuid NOT NULL, asset text NOT NULL, value bigint NOT NULL, from_holder text NOT NULL,
+           to_holder text NOT NULL, expires_us bigint NOT NULL, cause text NOT NULL, state bigint NOT NULL,
+           transfer_id uuid, created_us bigint NOT NULL, PRIMARY KEY (area, id), CONSTRAINT hold_value CHECK (value > 0)
+         )",
+        "CREATE INDEX hold_from ON hold (area, asset, from_holder, id)",
+        "CREATE INDEX hold_cause ON hold (area, cause)",
+        "CREATE INDEX hold_due ON hold (expires_us) WHERE state = 1",
+    ],
+};
+
+const CARDS: Migration = Migration {
+    version: 1001,
+    name: "points: cards",
+    sqlite: &[
+        "CREATE TABLE card (
+           area TEXT NOT NULL, id BLOB NOT NULL, card_type TEXT NOT NULL, holder TEXT NOT NULL, asset TEXT NOT NULL,
+           needed INTEGER NOT NULL, reward TEXT NOT NULL, stamps INTEGER NOT NULL, state INTEGER NOT NULL, full_us INTEGER,
+           version INTEGER NOT NULL, created_us INTEGER NOT NULL, PRIMARY KEY (area, id),
+           CONSTRAINT card_stamps CHECK (stamps >= 0 AND stamps <= needed)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE UNIQUE INDEX card_open ON card (area, holder, card_type) WHERE state = 1",
+        "CREATE INDEX card_holder ON card (area, holder, id)",
+        // Which award put how many units on which card: the card's units are their sum.
+        "CREATE TABLE card_stamp (
+           area TEXT NOT NULL, card_id BLOB NOT NULL, award_id BLOB NOT NULL, units INTEGER NOT NULL,
+           PRIMARY KEY (area, card_id, award_id)
+         ) STRICT, WITHOUT ROWID",
+    ],
+    postgres: &[
+        "CREATE TABLE card (
+           area text NOT NULL, id uuid NOT NULL, card_type text NOT NULL, holder text NOT NULL, asset text NOT NULL,
+           needed bigint NOT NULL, reward text NOT NULL, stamps bigint NOT NULL, state bigint NOT NULL, full_us bigint,
+           version bigint NOT NULL, created_us bigint NOT NULL, PRIMARY KEY (area, id),
+           CONSTRAINT card_stamps CHECK (stamps >= 0 AND stamps <= needed)
+         )",
+        "CREATE UNIQUE INDEX card_open ON card (area, holder, card_type) WHERE state = 1",
+        "CREATE INDEX card_holder ON card (area, holder, id)",
+        "CREATE TABLE card_stamp (
+           area text NOT NULL, card_id uuid NOT NULL, award_id uuid NOT NULL, units bigint NOT NULL,
+           PRIMARY KEY (area, card_id, award_id)
+         )",
+    ],
+};
+
+const REWARDS: Migration = Migration {
+    version: 1002,
+    name: "points: rewards",
+    sqlite: &[
+        // What a redemption decides by, under one lock; the text of the reward is in the catalogue.
+        "CREATE TABLE reward_stock (
+           area TEXT NOT NULL, reward TEXT NOT NULL, asset TEXT NOT NULL, price INTEGER NOT NULL, supplied INTEGER NOT NULL,
+           redeemed INTEGER NOT NULL, payee TEXT NOT NULL, archived INTEGER NOT NULL, card_only INTEGER NOT NULL,
+           PRIMARY KEY (area, reward),
+           CONSTRAINT reward_stock_left CHECK (redeemed >= 0 AND redeemed <= supplied)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE TABLE redemption (
+           area TEXT NOT NULL, id BLOB NOT NULL, reward TEXT NOT NULL, holder TEXT NOT NULL, quantity INTEGER NOT NULL,
+           card_id BLOB, transfer_id BLOB, redeemed_by TEXT NOT NULL, created_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX redemption_holder ON redemption (area, holder, id)",
+        "CREATE INDEX redemption_reward ON redemption (area, reward, id)",
+        "CREATE UNIQUE INDEX redemption_card ON redemption (area, card_id) WHERE card_id IS NOT NULL",
+    ],
+    postgres: &[
+        "CREATE TABLE reward_stock (
+           area text NOT NULL, reward text NOT NULL, asset text NOT NULL, price bigint NOT NULL, supplied bigint NOT NULL,
+           redeemed bigint NOT NULL, payee text NOT NULL, archived bigint NOT NULL, card_only bigint NOT NULL,
+           PRIMARY KEY (area, reward),
+           CONSTRAINT reward_stock_left CHECK (redeemed >= 0 AND redeemed <= supplied)
+         )",
+        "CREATE TABLE redemption (
+           area text NOT NULL, id uuid NOT NULL, reward text NOT NULL, holder text NOT NULL, quantity bigint NOT NULL,
+           card_id uuid, transfer_id uuid, redeemed_by text NOT NULL, created_us bigint NOT NULL, PRIMARY KEY (area, id)
+         )",
+        "CREATE INDEX redemption_holder ON redemption (area, holder, id)",
+        "CREATE INDEX redemption_reward ON redemption (area, reward, id)",
+        "CREATE UNIQUE INDEX redemption_card ON redemption (area, card_id) WHERE card_id IS NOT NULL",
+    ],
+};
+
+const AWARDS: Migration = Migration {
+    version: 1003,
+    name: "points: awards",
+    sqlite: &[
+        // An event that was decided: a replay posts nothing, whatever a newer rule would grant.
+        "CREATE TABLE award_event (
+           area TEXT NOT NULL, event_id TEXT NOT NULL, decided_us INTEGER NOT NULL, PRIMARY KEY (area, event_id)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE TABLE award (
+           area TEXT NOT NULL, id BLOB NOT NULL, event_id TEXT NOT NULL, award_binding TEXT NOT NULL, source TEXT NOT NULL,
+           recipient TEXT NOT NULL, asset TEXT NOT NULL, value INTEGER NOT NULL, transfer_id BLOB, reasons BLOB NOT NULL,
+           digest TEXT NOT NULL, created_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE UNIQUE INDEX award_once ON award (area, event_id, award_binding, recipient, asset)",
+        "CREATE INDEX award_recipient ON award (area, recipient, id)",
+    ],
+    postgres: &[
+        "CREATE TABLE award_event (
+           area text NOT NULL, event_id text NOT NULL, decided_us bigint NOT NULL, PRIMARY KEY (area, event_id)
+         )",
+        "CREATE TABLE award (
+           area text NOT NULL, id uuid NOT NULL, event_id text NOT NULL, award_binding text NOT NULL, source text NOT NULL,
+           recipient text NOT NULL, asset text NOT NULL, value bigint NOT NULL, transfer_id uuid, reasons bytea NOT NULL,
+           digest text NOT NULL, created_us bigint NOT NULL, PRIMARY KEY (area, id)
+         )",
+        "CREATE UNIQUE INDEX award_once ON award (area, event_id, award_binding, recipient, asset)",
+        "CREATE INDEX award_recipient ON award (area, recipient, id)",
+    ],
+};
