@@ -5,6 +5,8 @@
 
 pub mod call;
 pub mod check;
+pub mod catalogue;
+pub mod combiner;
 pub mod config;
 pub mod crypto;
 pub mod deadline;

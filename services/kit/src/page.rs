@@ -81,6 +81,11 @@ impl PageRequest {
         self.after.as_deref()
     }
 
+    /// The same request for what lies behind `key`.
+    pub(crate) fn behind(&self, key: Vec<KeyPart>) -> Self {
+        Self { after: Some(key), ..self.clone() }
+    }
+
     /// The token of the page behind `key`.
     pub fn next_token(&self, key: &[KeyPart]) -> String {
         token::write(&self.keys, &self.query, key)

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 pub use error::{Constraint, ConstraintMap, Fault};
 pub use migrate::{Migration, RELEASE, kit_migrations};
 pub use tx::{EventDraft, Tx};
+pub(crate) use tx::statement;
 
 use crate::Result;
 
