@@ -1,0 +1,42 @@
+//! Rows of receipts.
+
+use linli_kernel::{Id as _, Timestamp};
+use linli_kit::Result;
+use sea_orm::{ConnectionTrait, QueryResult};
+
+use super::{get, one};
+use crate::ids::{BookingId, ReceiptId};
+
+/// A receipt as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct ReceiptRow {
+    pub(crate) area: String,
+    pub(crate) id: ReceiptId,
+    pub(crate) booking: BookingId,
+    pub(crate) hook: String,
+    pub(crate) verdict: String,
+    /// Reasons, rules and facts as an encoded message.
+    pub(crate) spec: Vec<u8>,
+    pub(crate) created: Timestamp,
+}
+
+impl ReceiptRow {
+    pub(crate) fn read(row: &QueryResult) -> Result<Self> {
+        Ok(Self {
+            area: get(row, "area")?,
+            id: ReceiptId::from_uuid(get(row, "id")?),
+            booking: BookingId::from_uuid(get(row, "booking")?),
+            hook: get(row, "hook")?,
+            verdict: get(row, "verdict")?,
+            spec: get(row, "spec")?,
+            created: Timestamp::from_micros(get(row, "create_us")?),
+        })
+    }
+}
+
+/// The receipt of an area.
+pub(crate) async fn find<C: ConnectionTrait>(conn: &C, area: &str, id: ReceiptId) -> Result<Option<ReceiptRow>> {
+    let sql = "SELECT * FROM receipt WHERE area = $1 AND id = $2";
+    let row = one(conn, sql, vec![area.into(), id.uuid().into()]).await?;
+    row.as_ref().map(ReceiptRow::read).transpose()
+}

@@ -1,0 +1,94 @@
+//! The tables of booking: one migration list for both engines, and the class of every column.
+//!
+//! `state` holds the contract's number; `awaits` what a pending booking waits for (1 approval, 2 hold). `spec` is the part
+//! of a booking that nobody filters by, as an encoded message without its texts; the texts are sealed in `secret_enc`.
+
+use linli_kit::store::Migration;
+
+/// Migrations of booking's own tables.
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1000,
+    name: "booking: slots, bookings, receipts",
+    sqlite: &[
+        "CREATE TABLE slot (
+           area TEXT NOT NULL, id BLOB NOT NULL, schedule TEXT NOT NULL, offering TEXT NOT NULL, station TEXT NOT NULL,
+           kind TEXT NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, capacity INTEGER NOT NULL,
+           taken INTEGER NOT NULL, waiting INTEGER NOT NULL, next_seq INTEGER NOT NULL, state INTEGER NOT NULL,
+           version INTEGER NOT NULL, PRIMARY KEY (area, id), CHECK (taken >= 0 AND taken <= capacity)
+         ) STRICT",
+        "CREATE UNIQUE INDEX slot_once ON slot (area, schedule, start_us)",
+        "CREATE INDEX slot_start ON slot (area, start_us, id)",
+        "CREATE INDEX slot_offering ON slot (area, offering, start_us)",
+        "CREATE TABLE booking (
+           area TEXT NOT NULL, id BLOB NOT NULL, slot BLOB NOT NULL, offering TEXT NOT NULL, kind TEXT NOT NULL,
+           mode INTEGER NOT NULL, tags TEXT NOT NULL, resident TEXT NOT NULL, unit TEXT NOT NULL, station_unit TEXT NOT NULL,
+           booked_by TEXT NOT NULL, on_behalf INTEGER NOT NULL, party INTEGER NOT NULL, state INTEGER NOT NULL,
+           awaits INTEGER NOT NULL, approval INTEGER NOT NULL, priority INTEGER NOT NULL, seq INTEGER NOT NULL,
+           price_asset TEXT NOT NULL, price_value INTEGER NOT NULL, hold TEXT NOT NULL, start_us INTEGER NOT NULL,
+           end_us INTEGER NOT NULL, week INTEGER NOT NULL, month INTEGER NOT NULL, expires_us INTEGER,
+           spec BLOB NOT NULL, secret_enc BLOB NOT NULL, create_us INTEGER NOT NULL, update_us INTEGER NOT NULL,
+           version INTEGER NOT NULL, PRIMARY KEY (area, id)
+         ) STRICT",
+        "CREATE INDEX booking_slot ON booking (area, slot, state)",
+        "CREATE INDEX booking_usage ON booking (area, resident, kind, state)",
+        "CREATE INDEX booking_due ON booking (expires_us) WHERE expires_us IS NOT NULL",
+        "CREATE TABLE resident_usage (
+           area TEXT NOT NULL, kind TEXT NOT NULL, resident TEXT NOT NULL, version INTEGER NOT NULL,
+           PRIMARY KEY (area, kind, resident)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE TABLE receipt (
+           area TEXT NOT NULL, id BLOB NOT NULL, booking BLOB NOT NULL, hook TEXT NOT NULL, verdict TEXT NOT NULL,
+           spec BLOB NOT NULL, create_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+         ) STRICT",
+        "CREATE INDEX receipt_booking ON receipt (area, booking)",
+        "CREATE TABLE schedule_horizon (
+           area TEXT NOT NULL, schedule TEXT NOT NULL, extend_us INTEGER NOT NULL, PRIMARY KEY (area, schedule)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX schedule_horizon_due ON schedule_horizon (extend_us)",
+        "CREATE TABLE menu_day (
+           area TEXT NOT NULL, offering TEXT NOT NULL, day TEXT NOT NULL, menu TEXT NOT NULL,
+           PRIMARY KEY (area, offering, day)
+         ) STRICT, WITHOUT ROWID",
+    ],
+    postgres: &[
+        "CREATE TABLE slot (
+           area text NOT NULL, id uuid NOT NULL, schedule text NOT NULL, offering text NOT NULL, station text NOT NULL,
+           kind text NOT NULL, start_us bigint NOT NULL, end_us bigint NOT NULL, capacity bigint NOT NULL,
+           taken bigint NOT NULL, waiting bigint NOT NULL, next_seq bigint NOT NULL, state bigint NOT NULL,
+           version bigint NOT NULL, PRIMARY KEY (area, id), CHECK (taken >= 0 AND taken <= capacity)
+         ) WITH (fillfactor = 80)",
+        "CREATE UNIQUE INDEX slot_once ON slot (area, schedule, start_us)",
+        "CREATE INDEX slot_start ON slot (area, start_us, id)",
+        "CREATE INDEX slot_offering ON slot (area, offering, start_us)",
+        "CREATE TABLE booking (
+           area text NOT NULL, id uuid NOT NULL, slot uuid NOT NULL, offering text NOT NULL, kind text NOT NULL,
+           mode bigint NOT NULL, tags text NOT NULL, resident text NOT NULL, unit text NOT NULL, station_unit text NOT NULL,
+           booked_by text NOT NULL, on_behalf bigint NOT NULL, party bigint NOT NULL, state bigint NOT NULL,
+           awaits bigint NOT NULL, approval bigint NOT NULL, priority bigint NOT NULL, seq bigint NOT NULL,
+           price_asset text NOT NULL, price_value bigint NOT NULL, hold text NOT NULL, start_us bigint NOT NULL,
+           end_us bigint NOT NULL, week bigint NOT NULL, month bigint NOT NULL, expires_us bigint,
+           spec bytea NOT NULL, secret_enc bytea NOT NULL, create_us bigint NOT NULL, update_us bigint NOT NULL,
+           version bigint NOT NULL, PRIMARY KEY (area, id)
+         )",
+        "CREATE INDEX booking_slot ON booking (area, slot, state)",
+        "CREATE INDEX booking_usage ON booking (area, resident, kind, state)",
+        "CREATE INDEX booking_due ON booking (expires_us) WHERE expires_us IS NOT NULL",
+        "CREATE TABLE resident_usage (
+           area text NOT NULL, kind text NOT NULL, resident text NOT NULL, version bigint NOT NULL,
+           PRIMARY KEY (area, kind, resident)
+         )",
+        "CREATE TABLE receipt (
+           area text NOT NULL, id uuid NOT NULL, booking uuid NOT NULL, hook text NOT NULL, verdict text NOT NULL,
+           spec bytea NOT NULL, create_us bigint NOT NULL, PRIMARY KEY (area, id)
+         )",
+        "CREATE INDEX receipt_booking ON receipt (area, booking)",
+        "CREATE TABLE schedule_horizon (
+           area text NOT NULL, schedule text NOT NULL, extend_us bigint NOT NULL, PRIMARY KEY (area, schedule)
+         )",
+        "CREATE INDEX schedule_horizon_due ON schedule_horizon (extend_us)",
+        "CREATE TABLE menu_day (
+           area text NOT NULL, offering text NOT NULL, day text NOT NULL, menu text NOT NULL,
+           PRIMARY KEY (area, offering, day)
+         )",
+    ],
+}];
