@@ -4,10 +4,10 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::manifests;
 use crate::parts::Parts;
 use crate::repo::{Repo, run};
 use crate::tools::{self, Tool};
-use crate::{manifests, matrix};
 
 /// Everything: `lint`, then README's two commands, verbatim.
 pub(crate) fn ci(repo: &Repo) -> Result<()> {
@@ -35,7 +35,6 @@ fn checks(repo: &Repo, parts: &mut Parts) {
     parts.run("contract: buf lint", || repo.run("buf", &["lint"]));
     parts.run("contract: buf breaking", || breaking(repo));
     parts.run("manifests", || manifests::check(repo));
-    parts.run("docs/permissions.md", || matrix::matrix(repo, true));
     parts.run("clippy", || {
         in_both(repo, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
     });

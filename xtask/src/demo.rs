@@ -1,4 +1,4 @@
-//! Tasks that build and run the binary: `demo`, `plugins`, `bench`.
+//! Tasks that build something and run it: `demo`, `plugins`, `bench`, `matrix`.
 
 use std::process::Command;
 
@@ -46,4 +46,12 @@ pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
     prepare(repo)?;
     repo.run("cargo", &["build", "--workspace", "--bin", "linli-load"])?;
     run(repo.command(repo.target().join("debug/linli-load")).args(args))
+}
+
+/// Writes docs/permissions.md. The test that compares it knows the contract and the matrix; told to, it writes.
+pub(crate) fn matrix(repo: &Repo) -> Result<()> {
+    say("writing docs/permissions.md");
+    let mut test = repo.command("cargo");
+    test.args(["test", "--quiet", "-p", "linli-tidy", "the_page_about_permissions_is_up_to_date"]);
+    run(test.env("LINLI_WRITE", "1"))
 }

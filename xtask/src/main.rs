@@ -13,7 +13,6 @@ mod demo;
 mod generate;
 mod handoff;
 mod manifests;
-mod matrix;
 mod parts;
 mod repo;
 mod story;
@@ -65,11 +64,7 @@ enum Task {
         install: bool,
     },
     /// Writes docs/permissions.md: which role may do what
-    Matrix {
-        /// Fails when the committed file is not up to date, and writes nothing
-        #[arg(long)]
-        check: bool,
-    },
+    Matrix,
 }
 
 fn main() -> ExitCode {
@@ -93,6 +88,6 @@ fn run(task: Task) -> Result<()> {
         Task::Generate => generate::run(repo.root()),
         Task::Bench { args } => demo::bench(&repo, &args),
         Task::Doctor { install } => tools::doctor(&repo, install),
-        Task::Matrix { check } => matrix::matrix(&repo, check),
+        Task::Matrix => demo::matrix(&repo),
     }
 }
