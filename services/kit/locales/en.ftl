@@ -40,3 +40,6 @@ CURSOR_TOO_OLD = Events before position { $oldest } are no longer kept. Read the
 OPERATION_CANCELLED = The operation was cancelled.
 SHUTTING_DOWN = The service is going down. Try again.
 NOT_EMBEDDED = Only an embedded suite with a manual clock has this.
+LEASE_LOST = Another process has taken over { $lease }. It goes on there.
+CURSOR_AHEAD = The newest position is { $newest }: the feed was restored from a backup. Read the resources anew and follow from there.
+OPERATION_RUNNING = { $resource } is still running. Cancel it first, or wait for its end.

@@ -40,3 +40,6 @@ CURSOR_TOO_OLD = 位置 { $oldest } 之前的事件已不再保留。请重新�
 OPERATION_CANCELLED = 操作已取消。
 SHUTTING_DOWN = 服务正在停止，请重试。
 NOT_EMBEDDED = 仅带手动时钟的内嵌模式提供此功能。
+LEASE_LOST = { $lease } 已由另一进程接管，将在那里继续。
+CURSOR_AHEAD = 最新位置为 { $newest }：事件流可能已从备份恢复。请重新读取资源，再从该位置继续。
+OPERATION_RUNNING = { $resource } 仍在运行，请先取消或等待其结束。

@@ -231,11 +231,15 @@ impl Error {
     }
 
     /// Renders the error for a client.
-    #[expect(clippy::disallowed_methods, reason = "the one place where an error becomes a Status")]
     pub fn into_status(self, texts: &Texts, lang: Lang, domain: &str) -> tonic::Status {
-        let inner = *self.0;
-        if let Some(status) = inner.rendered {
-            return status;
+        self.to_status(texts, lang, domain)
+    }
+
+    /// Renders the error without giving it up: for an error that is kept in more than one language.
+    pub fn to_status(&self, texts: &Texts, lang: Lang, domain: &str) -> tonic::Status {
+        let inner = &self.0;
+        if let Some(status) = &inner.rendered {
+            return status.clone();
         }
         let metadata: HashMap<String, String> =
             inner.metadata.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();

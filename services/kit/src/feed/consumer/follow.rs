@@ -1,0 +1,354 @@
+//! The loop of a consumer while it holds the lease: due parked events, then the next page, then again.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use linli_proto::events::{Event, ListEventsResponse};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::parked::{self, BEHIND, ParkedEvent};
+use super::status::Shared;
+use super::{ConsumerConfig, Handler, Verdict, backoff, cursor, judge};
+use crate::feed::EventSource;
+use crate::lease::{self, Guard, micros};
+use crate::store::Store;
+use crate::{Error, Result, rows};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Longest pause before a parked event is tried again.
+const LONGEST_PARKED: Duration = Duration::from_secs(600);
+
+/// What a consumer is made of.
+pub(super) struct Parts<H> {
+    pub(super) store: Store,
+    pub(super) config: ConsumerConfig,
+    pub(super) source: Arc<dyn EventSource>,
+    pub(super) handler: H,
+    pub(super) shared: Shared,
+}
+
+/// Follows the feed until the token is cancelled or the lease is lost.
+pub(super) async fn run<H: Handler>(parts: Arc<Parts<H>>, guard: Guard, token: CancellationToken) {
+    parts.shared.change(|status| status.holds_lease = true);
+    let mut failures = 0;
+    while !token.is_cancelled() {
+        let outcome = match Follower::open(&parts, &guard, &token).await {
+            Ok(mut follower) => follower.follow().await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = outcome else { continue };
+        if lease::is_lost(&error) {
+            break;
+        }
+        tracing::warn!(consumer = parts.config.name, %error, "the consumer begins again");
+        parts.shared.change(|status| status.stuck = error.reason());
+        lease::pause(&token, backoff(FIRST_PAUSE, LONGEST_PAUSE, failures)).await;
+        failures = (failures + 1).min(8);
+    }
+    parts.shared.change(|status| status.holds_lease = false);
+}
+
+struct Follower<'a, H> {
+    parts: &'a Parts<H>,
+    guard: &'a Guard,
+    token: &'a CancellationToken,
+    position: i64,
+    /// Parked events by key; events without a key stand under `None` and block nobody.
+    parked: HashMap<Option<String>, usize>,
+}
+
+impl<'a, H: Handler> Follower<'a, H> {
+    async fn open(parts: &'a Parts<H>, guard: &'a Guard, token: &'a CancellationToken) -> Result<Self> {
+        let config = &parts.config;
+        let position = cursor::open(&parts.store, guard, &config.name, &config.stream, config.start_after).await?;
+        let parked = parked::keys(&parts.store, &config.name).await?;
+        let follower = Self { parts, guard, token, position, parked };
+        follower.report();
+        Ok(follower)
+    }
+
+    /// Until the token is cancelled.
+    async fn follow(&mut self) -> Result<()> {
+        let mut failures = 0;
+        while !self.token.is_cancelled() {
+            let wait = self.retry_parked().await?;
+            if self.parked_count() >= self.parts.config.max_parked {
+                self.parts.shared.change(|status| status.stuck = "TOO_MANY_PARKED".to_owned());
+                lease::pause(self.token, wait.max(FIRST_PAUSE)).await;
+                continue;
+            }
+            let asked = Instant::now();
+            match self.read(wait).await {
+                Ok(page) => {
+                    failures = 0;
+                    self.take_page(page, asked).await?;
+                }
+                Err(error) => {
+                    tracing::debug!(consumer = self.parts.config.name, %error, "the feed could not be read");
+                    self.parts.shared.change(|status| status.stuck = error.reason());
+                    lease::pause(self.token, backoff(FIRST_PAUSE, LONGEST_PAUSE, failures)).await;
+                    failures = (failures + 1).min(8);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the next events, waiting at most `wait` for one.
+    async fn read(&self, wait: Duration) -> Result<ListEventsResponse> {
+        let config = &self.parts.config;
+        let wait_ms = i32::try_from(wait.min(config.wait).as_millis()).unwrap_or(0);
+        tokio::select! {
+            () = self.token.cancelled() => Ok(ListEventsResponse::default()),
+            page = self.parts.source.list(&config.stream, self.position, config.fetch, wait_ms) => page,
+        }
+    }
+
+    async fn take_page(&mut self, page: ListEventsResponse, asked: Instant) -> Result<()> {
+        if self.token.is_cancelled() {
+            return Ok(());
+        }
+        self.parts.shared.change(|status| status.stuck.clear());
+        self.parts.shared.heard(self.position, page.newest_position, asked);
+        let mut rest = page.events.as_slice();
+        while !rest.is_empty() && !self.token.is_cancelled() {
+            let taken = self.take_some(rest).await?;
+            rest = &rest[taken..];
+        }
+        if self.token.is_cancelled() {
+            return Ok(());
+        }
+        if page.next_position > self.position {
+            self.move_to(page.next_position).await?;
+        }
+        self.parts.shared.heard(self.position, page.newest_position, asked);
+        Ok(())
+    }
+
+    /// Takes as many events as one transaction may hold, at least one; how many.
+    async fn take_some(&mut self, events: &[Event]) -> Result<usize> {
+        let most = self.parts.config.batch.clamp(1, events.len());
+        let free = events[..most].iter().take_while(|event| !self.is_blocked(event)).count();
+        if free > 1 && self.try_together(&events[..free]).await? {
+            return Ok(free);
+        }
+        // Which one is at fault is unknown: each on its own.
+        let taken = free.max(1);
+        for event in &events[..taken] {
+            self.take(event).await?;
+            if self.token.is_cancelled() {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn is_blocked(&self, event: &Event) -> bool {
+        let key = self.parts.handler.blocking_key(event);
+        key.is_some() && self.parked.contains_key(&key)
+    }
+
+    /// Applies all in one transaction; false when one of them fails, so that each has to be taken on its own.
+    async fn try_together(&mut self, events: &[Event]) -> Result<bool> {
+        let mut prepared = Vec::with_capacity(events.len());
+        for event in events {
+            match caught(self.parts.handler.prepare(event)).await {
+                Ok(one) => prepared.push((event, one)),
+                Err(_) => return Ok(false),
+            }
+        }
+        match self.apply(&prepared).await {
+            Ok(()) => Ok(true),
+            Err(error) if lease::is_lost(&error) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Applies one event or parks it; waits out what passes on its own.
+    async fn take(&mut self, event: &Event) -> Result<()> {
+        if self.is_blocked(event) {
+            return self.park(event, BEHIND.to_owned(), 0).await;
+        }
+        let mut attempts = 0;
+        while !self.token.is_cancelled() {
+            let Err(error) = self.attempt(event).await else { return Ok(()) };
+            attempts += 1;
+            match judge(&error, attempts) {
+                Verdict::Lost => return Err(error),
+                Verdict::Transient => {
+                    let (consumer, position) = (&self.parts.config.name, event.position);
+                    tracing::debug!(consumer, position, attempts, %error, "the event is tried again");
+                    self.parts.shared.change(|status| status.stuck = error.reason());
+                    lease::pause(self.token, backoff(FIRST_PAUSE, LONGEST_PAUSE, attempts)).await;
+                }
+                Verdict::Fault => {
+                    let (consumer, position) = (&self.parts.config.name, event.position);
+                    tracing::error!(consumer, position, event = event.id, %error, cause = ?error.cause(), "event parked");
+                    return self.park(event, error.reason(), 1).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self, event: &Event) -> Result<()> {
+        let prepared = caught(self.parts.handler.prepare(event)).await?;
+        self.apply(&[(event, prepared)]).await
+    }
+
+    /// Effect and cursor in one transaction.
+    async fn apply(&mut self, items: &[(&Event, H::Prepared)]) -> Result<()> {
+        let (parts, guard, from) = (self.parts, self.guard, self.position);
+        let to = items.last().map_or(from, |(event, _)| event.position);
+        parts
+            .store
+            .write("feed.apply", |tx| {
+                Box::pin(async move {
+                    guard.check(tx).await?;
+                    for (event, prepared) in items {
+                        caught(parts.handler.apply(tx, event, prepared)).await?;
+                    }
+                    fail::fail_point!("feed::after_apply", |_| Err(Error::new(
+                        crate::ErrorCode::Unavailable,
+                        "SHUTTING_DOWN"
+                    )));
+                    cursor::advance(tx, guard, &parts.config.name, from, to).await
+                })
+            })
+            .await?;
+        self.position = to;
+        metrics::counter!("linli_feed_applied_total", "consumer" => parts.config.name.clone())
+            .increment(items.len() as u64);
+        self.report();
+        Ok(())
+    }
+
+    /// Puts the event aside and moves past it.
+    async fn park(&mut self, event: &Event, reason: String, attempts: u32) -> Result<()> {
+        let (parts, guard, from) = (self.parts, self.guard, self.position);
+        let blocking_key = parts.handler.blocking_key(event);
+        let next_us =
+            rows::machine_us() + if attempts == 0 { 0 } else { micros(lease::jittered(parts.config.park_pause)) };
+        let parked = ParkedEvent { event: event.clone(), blocking_key, reason, attempts, next_us };
+        let row = &parked;
+        parts
+            .store
+            .write("feed.park", |tx| {
+                Box::pin(async move {
+                    guard.check(tx).await?;
+                    parked::insert(tx, &parts.config.name, row).await?;
+                    cursor::advance(tx, guard, &parts.config.name, from, row.event.position).await
+                })
+            })
+            .await?;
+        self.position = event.position;
+        *self.parked.entry(parked.blocking_key).or_default() += 1;
+        self.report();
+        Ok(())
+    }
+
+    /// Moves past events that the consumer may not see.
+    async fn move_to(&mut self, to: i64) -> Result<()> {
+        let (parts, guard, from) = (self.parts, self.guard, self.position);
+        parts
+            .store
+            .write("feed.move", |tx| {
+                Box::pin(async move {
+                    guard.check(tx).await?;
+                    cursor::advance(tx, guard, &parts.config.name, from, to).await
+                })
+            })
+            .await?;
+        self.position = to;
+        self.report();
+        Ok(())
+    }
+
+    /// Tries the parked events that are due, the first of each key, until none is; how long until the next one is.
+    async fn retry_parked(&mut self) -> Result<Duration> {
+        let name = &self.parts.config.name;
+        if self.parked.is_empty() {
+            return Ok(self.parts.config.wait);
+        }
+        loop {
+            let due = parked::due(&self.parts.store, name, rows::machine_us()).await?;
+            if due.is_empty() || self.token.is_cancelled() {
+                break;
+            }
+            for event in due {
+                self.retry(event).await?;
+            }
+            self.parked = parked::keys(&self.parts.store, name).await?;
+            self.report();
+        }
+        let next = parked::next_due(&self.parts.store, name).await?;
+        let left = next.map(|at| (at - rows::machine_us()).max(1_000).unsigned_abs());
+        Ok(left.map_or(self.parts.config.wait, Duration::from_micros))
+    }
+
+    async fn retry(&mut self, mut event: ParkedEvent) -> Result<()> {
+        let outcome = match caught(self.parts.handler.prepare(&event.event)).await {
+            Ok(prepared) => self.unpark(&event, &prepared).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = outcome else { return Ok(()) };
+        match judge(&error, event.attempts) {
+            Verdict::Lost => return Err(error),
+            Verdict::Transient => {}
+            Verdict::Fault => event.attempts = event.attempts.saturating_add(1),
+        }
+        event.reason = error.reason();
+        let pause = backoff(self.parts.config.park_pause, LONGEST_PARKED, event.attempts);
+        event.next_us = rows::machine_us() + micros(pause);
+        let (name, guard, row) = (&self.parts.config.name, self.guard, &event);
+        self.parts
+            .store
+            .write("feed.postpone", |tx| {
+                Box::pin(async move {
+                    guard.check(tx).await?;
+                    parked::postpone(tx, name, row).await
+                })
+            })
+            .await
+    }
+
+    async fn unpark(&self, event: &ParkedEvent, prepared: &H::Prepared) -> Result<()> {
+        let (parts, guard) = (self.parts, self.guard);
+        parts
+            .store
+            .write("feed.unpark", |tx| {
+                Box::pin(async move {
+                    guard.check(tx).await?;
+                    if !parked::remove(tx, &parts.config.name, event.event.position).await? {
+                        return Ok(());
+                    }
+                    caught(parts.handler.apply(tx, &event.event, prepared)).await
+                })
+            })
+            .await
+    }
+
+    fn parked_count(&self) -> usize {
+        self.parked.values().sum()
+    }
+
+    fn report(&self) {
+        let parked = self.parked_count();
+        self.parts.shared.change(|status| {
+            status.position = self.position;
+            status.newest = status.newest.max(self.position);
+            status.parked = parked;
+        });
+    }
+}
+
+/// A handler that panics has a fault like any other.
+async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(Error::internal("a handler panicked")))
+}
