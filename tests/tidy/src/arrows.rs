@@ -134,8 +134,12 @@ fn only_storing_crates_know_the_database() {
 
 #[test]
 fn locks_for_update_stand_only_in_a_postgres_dialect() {
-    // sea-query drops them silently on SQLite, and the conformance suite would not notice.
+    // sea-query drops the builder's locks silently on SQLite, and the conformance suite would not notice.
     let mut files = tracked_with(&[".rs"]);
     files.retain(|file| file.starts_with("services/") && !file.contains("dialect/postgres"));
-    holds(mentions(&files, &["lock_exclusive", "lock_shared", "lock_with_behavior", "FOR UPDATE"]));
+    let mut found = mentions(&files, &["lock_exclusive", "lock_shared", "lock_with_behavior"]);
+    // Kit has no dialect files: it matches on the engine, and raw SQL of the wrong engine is refused aloud.
+    files.retain(|file| !file.starts_with("services/kit/"));
+    found.extend(mentions(&files, &["FOR UPDATE"]));
+    holds(found);
 }
