@@ -7,6 +7,8 @@ use arc_swap::ArcSwap;
 use linli_kernel::{AreaId, Timestamp};
 use linli_kit::feed::ConsumerHandle;
 use linli_kit::{Caller, Ctx, Error, ErrorCode, Result};
+use sea_orm::Condition;
+use sea_orm::sea_query::Expr;
 
 use crate::matrix::Matrix;
 use crate::snapshot::Snapshot;
@@ -109,6 +111,15 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// The condition "a row of these areas that may be seen there"; nothing matches when there is no area.
+    ///
+    /// `rows` says for one area and its bound which rows those are, `None` for none.
+    pub fn condition(&self, rows: impl Fn(&str, &Within) -> Option<Condition>) -> Condition {
+        // An empty OR would match every row: begin with what is never true.
+        let nothing = Condition::any().add(Expr::value(false));
+        self.areas.iter().filter_map(|(area, within)| rows(area, within)).fold(nothing, Condition::add)
+    }
+
     /// The slugs of the areas.
     pub fn slugs(&self) -> Vec<String> {
         self.areas.iter().map(|(area, _)| area.clone()).collect()

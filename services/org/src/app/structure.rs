@@ -1,0 +1,282 @@
+//! Structure templates and links between units: catalogue resources.
+
+use std::sync::Arc;
+
+use linli_access::{Target, Within};
+use linli_kernel::AreaId;
+use linli_kit::catalogue::{Catalogue, Scope};
+use linli_kit::check::{self, Violations};
+use linli_kit::idempotency::{Once, request_hash};
+use linli_kit::page::PageRequest;
+use linli_kit::{Ctx, Error, FieldViolation, Result};
+use linli_proto::org as pb;
+
+use super::App;
+use crate::domain::template::{Kind, Post, Problem, ProblemKind, Requirement, Template, Tree};
+
+/// Reads a template message; all problems at once.
+pub(super) fn parse(message: &pb::StructureTemplate) -> Result<Template, Vec<FieldViolation>> {
+    let mut bad = Violations::new();
+    bad.both("structure_template.display_name", message.display_name.as_ref(), 100);
+    bad.ensure(!message.unit_kinds.is_empty(), "structure_template.unit_kinds", "FIELD_REQUIRED");
+    bad.max_items("structure_template.unit_kinds", message.unit_kinds.len(), 64);
+    bad.max_items("structure_template.posts", message.posts.len(), 128);
+    let kinds: Vec<Kind> = message.unit_kinds.iter().enumerate().map(|(i, k)| kind(&mut bad, i, k)).collect();
+    let posts: Vec<Post> = message.posts.iter().enumerate().map(|(i, p)| post(&mut bad, i, p)).collect();
+    let mut violations = bad.into_vec();
+    match Template::new(kinds, posts) {
+        Ok(template) if violations.is_empty() => Ok(template),
+        Ok(_) => Err(violations),
+        Err(problems) => {
+            violations.extend(problems.into_iter().map(violation));
+            Err(violations)
+        }
+    }
+}
+
+fn kind(bad: &mut Violations, index: usize, message: &pb::UnitKind) -> Kind {
+    let at = format!("structure_template.unit_kinds[{index}]");
+    bad.code(&format!("{at}.code"), &message.code);
+    bad.both(&format!("{at}.display_name"), message.display_name.as_ref(), 100);
+    bad.declared(&format!("{at}.tree"), pb::Tree::try_from(message.tree), message.tree);
+    bad.range(&format!("{at}.min_households"), message.min_households.into(), 0, 1_000_000);
+    bad.range(&format!("{at}.max_households"), message.max_households.into(), 0, 1_000_000);
+    for (i, requirement) in message.required_posts.iter().enumerate() {
+        bad.range(&format!("{at}.required_posts[{i}].min"), requirement.min.into(), 0, 10_000);
+        bad.range(&format!("{at}.required_posts[{i}].max"), requirement.max.into(), 0, 10_000);
+    }
+    let bound = |n: i32| u32::try_from(n).ok().filter(|n| *n > 0);
+    Kind {
+        code: message.code.clone(),
+        tree: if message.tree() == pb::Tree::Party { Tree::Party } else { Tree::Residents },
+        parents: message.parent_kinds.clone(),
+        min_households: bound(message.min_households),
+        max_households: bound(message.max_households),
+        required: message
+            .required_posts
+            .iter()
+            .map(|r| Requirement { role: r.role.clone(), min: u32::try_from(r.min).unwrap_or(0), max: bound(r.max) })
+            .collect(),
+    }
+}
+
+fn post(bad: &mut Violations, index: usize, message: &pb::Post) -> Post {
+    let at = format!("structure_template.posts[{index}]");
+    bad.code(&format!("{at}.role"), &message.role);
+    bad.both(&format!("{at}.display_name"), message.display_name.as_ref(), 100);
+    Post {
+        role: message.role.clone(),
+        conflicts: message.conflicts_with.clone(),
+        access_role: message.access_role.clone(),
+    }
+}
+
+fn violation(problem: Problem) -> FieldViolation {
+    let field = format!("structure_template.{}", problem.field);
+    match problem.kind {
+        ProblemKind::Duplicate(code) => FieldViolation::new(field, "FIELD_DUPLICATE").arg("value", code),
+        ProblemKind::NoSuchKind(code) => FieldViolation::new(field, "KIND_UNKNOWN").arg("kind", code),
+        ProblemKind::NoSuchPost(code) => FieldViolation::new(field, "POST_UNKNOWN").arg("post", code),
+        ProblemKind::OtherTree(code) => FieldViolation::new(field, "KIND_OTHER_TREE").arg("kind", code),
+        ProblemKind::NeverReachable(code) => FieldViolation::new(field, "KIND_UNREACHABLE").arg("kind", code),
+        ProblemKind::Bounds => FieldViolation::new(field, "BOUNDS_CROSSED"),
+    }
+}
+
+impl App {
+    fn check_template(&self, message: &pb::StructureTemplate) -> Vec<FieldViolation> {
+        let mut violations = parse(message).err().unwrap_or_default();
+        for (i, post) in message.posts.iter().enumerate().filter(|(_, p)| !p.access_role.is_empty()) {
+            if self.access.matrix().bit(&post.access_role).is_none() || post.access_role == "operator" {
+                let field = format!("structure_template.posts[{i}].access_role");
+                violations.push(FieldViolation::new(field, "ACCESS_ROLE_UNKNOWN").arg("role", &post.access_role));
+            }
+        }
+        violations
+    }
+}
+
+
+/// The id that a structure template has: an area has at most one.
+const TEMPLATE_ID: &str = "structure";
+
+impl App {
+    /// The structure template that applies in an area: the nearest one up the tree.
+    pub(super) async fn template(&self, area: &AreaId) -> Result<Option<Template>> {
+        let chain = self.access.snapshot().ancestors(area.as_str());
+        match self.templates.get_nearest(&chain, TEMPLATE_ID).await? {
+            None => Ok(None),
+            Some(found) => parse(&found.resource)
+                .map(Some)
+                .map_err(|bad| Error::internal(format!("the stored template of {} is invalid: {bad:?}", found.area))),
+        }
+    }
+
+    /// Returns one structure template.
+    pub(crate) async fn get_structure_template(
+        &self,
+        ctx: &Ctx,
+        request: &pb::GetStructureTemplateRequest,
+    ) -> Result<pb::StructureTemplate> {
+        let name = check::name("name", &request.name, "structureTemplates")?;
+        self.access.authorise(ctx, &Target::area(name.area()))?;
+        self.templates.get(name.area().as_str(), name.id()).await
+    }
+
+    /// Lists structure templates.
+    pub(crate) async fn list_structure_templates(
+        &self,
+        ctx: &Ctx,
+        r: &pb::ListStructureTemplatesRequest,
+    ) -> Result<pb::ListStructureTemplatesResponse> {
+        let paging = (r.page_size, r.page_token.as_str());
+        let (structure_templates, next_page_token) =
+            self.list_catalogue(ctx, &self.templates, &r.parent, &r.filter, &r.order_by, paging).await?;
+        Ok(pb::ListStructureTemplatesResponse { structure_templates, next_page_token })
+    }
+
+    /// Creates structure template.
+    pub(crate) async fn create_structure_template(
+        &self,
+        ctx: &Arc<Ctx>,
+        r: pb::CreateStructureTemplateRequest,
+    ) -> Result<pb::StructureTemplate> {
+        let area = check::area("parent", &r.parent)?;
+        self.roles.current(ctx).await?;
+        self.access.authorise(ctx, &Target::area(&area))?;
+        self.must_be_area(&area).await?;
+        let wanted = r.structure_template.clone().unwrap_or_default();
+        if r.structure_template_id != TEMPLATE_ID {
+            return Err(Error::field(FieldViolation::new("structure_template_id", "TEMPLATE_ID_FIXED")));
+        }
+        let hash = self.hash(ctx, &pb::CreateStructureTemplateRequest { request_id: String::new(), ..r.clone() });
+        let store = &self.parts.store;
+        let done = store
+            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.create_structure_template", |tx| {
+                let (key, wanted) = ((area.as_str(), r.structure_template_id.as_str()), &wanted);
+                Box::pin(async move {
+                    let written = self.templates.create(tx, ctx.now(), key, wanted, |m| self.check_template(m)).await?.entry;
+                    Ok((written.resource.name.clone(), written.resource))
+                })
+            })
+            .await?;
+        done_or_read(&self.templates, done).await
+    }
+
+    /// Changes structure template; with `allow_missing` creates it.
+    pub(crate) async fn update_structure_template(
+        &self,
+        ctx: &Arc<Ctx>,
+        r: pb::UpdateStructureTemplateRequest,
+    ) -> Result<pb::StructureTemplate> {
+        let wanted = r.structure_template.clone().unwrap_or_default();
+        let name = check::name("structure_template.name", &wanted.name, "structureTemplates")?;
+        let area = name.area();
+        self.roles.current(ctx).await?;
+        self.access.authorise(ctx, &Target::area(area))?;
+        self.must_be_area(area).await?;
+        if name.id() != TEMPLATE_ID {
+            return Err(Error::field(FieldViolation::new("structure_template.name", "TEMPLATE_ID_FIXED")));
+        }
+        let hash = self.hash(ctx, &pb::UpdateStructureTemplateRequest { request_id: String::new(), ..r.clone() });
+        let store = &self.parts.store;
+        let done = store
+            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.update_structure_template", |tx| {
+                let (r, wanted) = (&r, &wanted);
+                Box::pin(async move {
+                    let mask = r.update_mask.as_ref();
+                    let written =
+                        self.templates.update(tx, ctx.now(), wanted, mask, r.allow_missing, |m| self.check_template(m)).await?.entry;
+                    if r.validate_only {
+                        return Err(ValidatedOnly::error(&written.resource));
+                    }
+                    Ok((written.resource.name.clone(), written.resource))
+                })
+            })
+            .await;
+        match done {
+            Ok(done) => done_or_read(&self.templates, done).await,
+            Err(error) => ValidatedOnly::answer(error),
+        }
+    }
+
+    /// Deletes structure template.
+    pub(crate) async fn delete_structure_template(&self, ctx: &Arc<Ctx>, r: pb::DeleteStructureTemplateRequest) -> Result<()> {
+        let name = check::name("name", &r.name, "structureTemplates")?;
+        let area = name.area();
+        self.roles.current(ctx).await?;
+        self.access.authorise(ctx, &Target::area(area))?;
+        let hash = self.hash(ctx, &pb::DeleteStructureTemplateRequest { request_id: String::new(), ..r.clone() });
+        let store = &self.parts.store;
+        store
+            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.delete_structure_template", |tx| {
+                let (name, etag) = (&name, r.etag.as_str());
+                Box::pin(async move {
+                    self.templates.delete(tx, name.area().as_str(), name.id(), etag).await?;
+                    Ok((name.to_string(), ()))
+                })
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+/// A write that only validates: the transaction is rolled back by an error that carries the answer.
+#[derive(Debug)]
+pub(super) struct ValidatedOnly(Vec<u8>);
+
+impl std::fmt::Display for ValidatedOnly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("validated only")
+    }
+}
+
+impl std::error::Error for ValidatedOnly {}
+
+impl ValidatedOnly {
+    pub(super) fn error(answer: &impl prost::Message) -> Error {
+        Error::internal(Self(answer.encode_to_vec()))
+    }
+
+    pub(super) fn answer<M: prost::Message + Default>(error: Error) -> Result<M> {
+        match error.cause().and_then(|cause| cause.downcast_ref::<Self>()) {
+            Some(Self(encoded)) => M::decode(encoded.as_slice()).map_err(Error::internal),
+            None => Err(error),
+        }
+    }
+}
+
+pub(super) async fn done_or_read<M: prost::Message + Default>(catalogue: &Catalogue<M>, done: Once<M>) -> Result<M> {
+    match done {
+        Once::Done(resource) => Ok(resource),
+        Once::Repeat(name) => {
+            let mut parts = name.split('/').skip(1);
+            let (area, id) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
+            catalogue.get(area, id).await
+        }
+    }
+}
+
+impl App {
+    pub(super) fn hash(&self, ctx: &Ctx, request: &impl prost::Message) -> [u8; 32] {
+        request_hash(&self.parts.keyring, &ctx.method.path, request)
+    }
+
+    pub(super) async fn list_catalogue<M: prost::Message + Default>(
+        &self,
+        ctx: &Ctx,
+        catalogue: &Catalogue<M>,
+        parent: &str,
+        filter: &str,
+        order: &str,
+        (size, token): (i32, &str),
+    ) -> Result<(Vec<M>, String)> {
+        let area = check::list_parent(parent)?;
+        let scope = self.access.scope(ctx, area.as_ref())?;
+        let areas: Vec<String> =
+            scope.areas.into_iter().filter(|(_, within)| *within == Within::All).map(|(area, _)| area).collect();
+        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &[parent, filter, order], size, token)?;
+        let (entries, next) = catalogue.list(Scope::Areas(&areas), &page, filter, order).await?;
+        Ok((entries.into_iter().map(|e| e.resource).collect(), next))
+    }
+}
