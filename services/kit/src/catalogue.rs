@@ -36,8 +36,8 @@ impl<M: prost::Message + Default> Catalogue<M> {
     /// # Panics
     /// When the contract has no message of this resource type; the service's first test runs into it.
     pub fn new(store: Store, collection: &'static str, resource_type: &str) -> Self {
-        let schema = schema::Schema::of(resource_type)
-            .unwrap_or_else(|| panic!("the contract has no resource {resource_type}"));
+        let schema =
+            schema::Schema::of(resource_type).unwrap_or_else(|| panic!("the contract has no resource {resource_type}"));
         Self { store, collection, schema: Arc::new(schema), filterable: &[], message: PhantomData }
     }
 

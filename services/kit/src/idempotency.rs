@@ -111,9 +111,9 @@ impl Store {
         let (sql, mut purged) = (&sql, 0);
         loop {
             let chunk = self.write("idempotency.purge", |tx| {
-                Box::pin(async move {
-                    Ok(tx.conn().execute_raw(tx.statement(sql, [before.into()])).await?.rows_affected())
-                })
+                Box::pin(
+                    async move { Ok(tx.conn().execute_raw(tx.statement(sql, [before.into()])).await?.rows_affected()) },
+                )
             });
             let deleted = chunk.await?;
             purged += deleted;

@@ -4,8 +4,9 @@
 //! operations, field encryption, configuration and telemetry. Never: knowledge of one service.
 
 pub mod call;
-pub mod check;
 pub mod catalogue;
+pub mod check;
+pub mod columns;
 pub mod combiner;
 pub mod config;
 pub mod crypto;
@@ -13,16 +14,16 @@ pub mod deadline;
 pub mod durable;
 pub mod error;
 pub mod feed;
+pub mod files;
 pub mod filter;
 pub mod idempotency;
-pub mod files;
 pub mod identity;
 pub mod ids;
 pub mod lease;
 pub mod operation;
+pub mod page;
 pub mod retention;
 mod rows;
-pub mod page;
 pub mod serve;
 pub mod stack;
 pub mod store;

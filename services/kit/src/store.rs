@@ -19,8 +19,8 @@ use tokio::sync::Notify;
 
 pub use error::{Constraint, ConstraintMap, Fault};
 pub use migrate::{Migration, RELEASE, kit_migrations};
-pub use tx::{EventDraft, Tx};
 pub(crate) use tx::statement;
+pub use tx::{EventDraft, Tx};
 
 use crate::Result;
 
@@ -137,7 +137,10 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("service", &self.service()).field("engine", &self.engine()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("service", &self.service())
+            .field("engine", &self.engine())
+            .finish_non_exhaustive()
     }
 }
 

@@ -80,7 +80,11 @@ impl<B: Batch> Worker<B> {
         let write = self.store.write_until(self.batch.name(), until, |tx| {
             Box::pin(async move {
                 let outcomes = self.batch.apply(tx, commands).await?;
-                if outcomes.len() == commands.len() { Ok(outcomes) } else { Err(miscounted(outcomes.len(), commands.len())) }
+                if outcomes.len() == commands.len() {
+                    Ok(outcomes)
+                } else {
+                    Err(miscounted(outcomes.len(), commands.len()))
+                }
             })
         });
         match AssertUnwindSafe(write).catch_unwind().await {

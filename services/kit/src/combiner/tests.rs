@@ -58,7 +58,8 @@ fn start(store: &TestStore, pause_ms: u64, queue: usize) -> (Combiner<Seats>, Ar
 }
 
 async fn rows(store: &Store) -> i64 {
-    let row = store.reader().query_one_raw(crate::store::statement(store.engine(), "SELECT count(*) FROM seat", [])).await;
+    let row =
+        store.reader().query_one_raw(crate::store::statement(store.engine(), "SELECT count(*) FROM seat", [])).await;
     row.expect("reads").expect("a row").try_get_by_index(0).expect("a number")
 }
 

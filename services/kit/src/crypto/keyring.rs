@@ -206,9 +206,7 @@ fn make(file: &Path) -> std::io::Result<String> {
     std::fs::remove_file(&beside)?;
     match linked {
         Ok(()) => Ok(text),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            Ok(std::fs::read_to_string(file)?.trim().to_owned())
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(std::fs::read_to_string(file)?.trim().to_owned()),
         Err(e) => Err(e),
     }
 }

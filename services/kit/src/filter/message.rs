@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use prost_reflect::{DynamicMessage, Kind as ProtoKind, MessageDescriptor, ReflectMessage as _, Value};
 
-use super::check::{Compare, Match, Test, Tree, check};
 use super::Kind;
+use super::check::{Compare, Match, Test, Tree, check};
 use crate::Result;
 
 /// A filter over messages of one type.

@@ -42,7 +42,9 @@ fn matches(column: Expr, how: Match, text: &str) -> Expr {
     let len = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     match how {
         Match::Exact => column.eq(text),
-        Match::Prefix => Func::cust("substr").arg(column).arg(Expr::cust("1")).arg(Expr::cust(len.to_string())).eq(text),
+        Match::Prefix => {
+            Func::cust("substr").arg(column).arg(Expr::cust("1")).arg(Expr::cust(len.to_string())).eq(text)
+        }
         Match::Suffix => {
             let length = Expr::from(Func::cust("length").arg(column.clone()));
             let start = length.sub(Expr::cust((len - 1).to_string()));

@@ -11,7 +11,8 @@ use super::*;
 use crate::store::Migration;
 use crate::testing::stores_with;
 
-const PATHS: &[&str] = &["kind", "state", "max_party", "waitlist", "tags", "display_name.en", "create_time", "base_price.value"];
+const PATHS: &[&str] =
+    &["kind", "state", "max_party", "waitlist", "tags", "display_name.en", "create_time", "base_price.value"];
 
 fn offerings() -> Vec<Offering> {
     let offering = |kind: &str, en: &str, max_party, waitlist, state: OfferingState| Offering {
@@ -84,16 +85,34 @@ async fn sql_on_both_engines_and_messages_agree() {
     for store in stores_with("test", TABLE).await {
         for (i, o) in offerings().into_iter().enumerate() {
             let mut insert = Query::insert();
-            insert.into_table("t").columns(["id", "kind", "state", "max_party", "waitlist", "en", "create_us", "price"]);
+            insert.into_table("t").columns([
+                "id",
+                "kind",
+                "state",
+                "max_party",
+                "waitlist",
+                "en",
+                "create_us",
+                "price",
+            ]);
             let en = o.display_name.unwrap_or_default().en;
             let created = o.create_time.unwrap_or_default().seconds * 1_000_000;
             let price = o.base_price.map(|p| p.value);
             insert.values_panic([
-                (i as i64).into(), o.kind.into(), i64::from(o.state).into(), i64::from(o.max_party).into(),
-                o.waitlist.into(), en.into(), created.into(), price.into(),
+                (i as i64).into(),
+                o.kind.into(),
+                i64::from(o.state).into(),
+                i64::from(o.max_party).into(),
+                o.waitlist.into(),
+                en.into(),
+                created.into(),
+                price.into(),
             ]);
             let insert = &insert;
-            store.write("fill", |tx| Box::pin(async move { Ok(tx.conn().execute(insert).await?) })).await.expect("fills");
+            store
+                .write("fill", |tx| Box::pin(async move { Ok(tx.conn().execute(insert).await?) }))
+                .await
+                .expect("fills");
         }
         for (filter, wanted) in &cases {
             let condition = condition(filter, &columns()).unwrap_or_else(|e| panic!("{filter}: {e}"));
@@ -129,8 +148,20 @@ fn what_is_not_listed_or_does_not_fit_is_named_with_the_fields_there_are() {
     let long = format!("kind = \"{}\"", "x".repeat(3000));
     let many = vec!["max_party = 1"; 65].join(" OR ");
     for bad in [
-        "resident = x", "kind", "kind > a", "max_party = many", "state = NOWHERE", "waitlist = 1", "kind = (a OR b)",
-        "len(kind) = 3", "create_time > yesterday", "kind = ", "((((", &long, &many, "max_party = 99999999999999999999",
+        "resident = x",
+        "kind",
+        "kind > a",
+        "max_party = many",
+        "state = NOWHERE",
+        "waitlist = 1",
+        "kind = (a OR b)",
+        "len(kind) = 3",
+        "create_time > yesterday",
+        "kind = ",
+        "((((",
+        &long,
+        &many,
+        "max_party = 99999999999999999999",
     ] {
         let error = condition(bad, &columns()).expect_err(bad);
         let status = error.into_status(&crate::Texts::kit(), linli_kernel::Lang::En, "test.linli");

@@ -203,8 +203,7 @@ async fn claim_postgres(tx: &Tx<'_>, claims: &[&Claim]) -> Result<Vec<ClaimOutco
     for row in &rows {
         new.insert(row.try_get_many_by_index()?);
     }
-    let is_new =
-        |c: &Claim| new.contains(&(c.area.clone(), c.caller.clone(), c.method.clone(), c.request_id));
+    let is_new = |c: &Claim| new.contains(&(c.area.clone(), c.caller.clone(), c.method.clone(), c.request_id));
     let known: Vec<&Claim> = claims.iter().copied().filter(|c| !is_new(c)).collect();
     let found = find_postgres(tx, &known).await?;
     let outcome = |c: &&Claim| {
@@ -230,7 +229,12 @@ async fn find_postgres(tx: &Tx<'_>, claims: &[&Claim]) -> Result<Found> {
     let rows = tx.conn().query_all_raw(tx.statement(sql, key_arrays(claims))).await?;
     let mut found = Found::with_capacity(rows.len());
     for row in &rows {
-        let key = (row.try_get("", "area")?, row.try_get("", "caller")?, row.try_get("", "method")?, row.try_get("", "request_id")?);
+        let key = (
+            row.try_get("", "area")?,
+            row.try_get("", "caller")?,
+            row.try_get("", "method")?,
+            row.try_get("", "request_id")?,
+        );
         found.insert(key, (row.try_get("", "request_hash")?, row.try_get("", "resource")?));
     }
     Ok(found)

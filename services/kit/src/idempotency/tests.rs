@@ -43,7 +43,8 @@ async fn concurrent_calls_with_one_id_wait_for_the_first() {
         let effects = AtomicU32::new(0);
         let request = id(2).to_string();
         let calls = (0..6).map(|_| once(&store, &request, 1, &effects));
-        let outcomes: Vec<_> = futures::future::join_all(calls).await.into_iter().map(|o| o.expect("answers")).collect();
+        let outcomes: Vec<_> =
+            futures::future::join_all(calls).await.into_iter().map(|o| o.expect("answers")).collect();
         assert_eq!(outcomes.iter().filter(|o| matches!(o, Once::Done(_))).count(), 1, "{outcomes:?}");
         assert_eq!(effects.load(Ordering::Relaxed), 1);
     }

@@ -53,8 +53,11 @@ impl Migration {
 
 /// The migrations of all tables that kit brings into a service's schema.
 pub fn kit_migrations() -> Vec<Migration> {
-    [tables::MIGRATIONS, &[crate::lease::MIGRATION, crate::feed::MIGRATION, crate::durable::MIGRATION, crate::operation::MIGRATION]]
-        .concat()
+    [
+        tables::MIGRATIONS,
+        &[crate::lease::MIGRATION, crate::feed::MIGRATION, crate::durable::MIGRATION, crate::operation::MIGRATION],
+    ]
+    .concat()
 }
 
 struct Applied {

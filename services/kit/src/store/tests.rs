@@ -1,7 +1,7 @@
 //! Claims about the store, on both engines.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait as _;
@@ -241,7 +241,8 @@ async fn migrating_twice_or_at_once_is_harmless_and_an_edited_or_missing_step_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_does_not_answer_is_unavailable_with_a_hint_to_retry() {
-    let engine = EngineConfig::Postgres { url: "postgres://nobody@127.0.0.1:1/none".to_owned().into(), max_connections: 2 };
+    let engine =
+        EngineConfig::Postgres { url: "postgres://nobody@127.0.0.1:1/none".to_owned().into(), max_connections: 2 };
     let config = StoreConfig { engine, statement_timeout: Duration::from_secs(1) };
     let error = Store::open(&config, "test").await.expect_err("nothing listens there");
     assert_eq!(error.reason(), "STORAGE_UNAVAILABLE");
@@ -257,5 +258,34 @@ async fn a_closed_store_is_unavailable() {
             .await
             .expect_err("closed");
         assert_eq!(error.reason(), "STORAGE_UNAVAILABLE", "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_whose_line_is_cut_before_commit_runs_again() {
+    for store in stores().await {
+        if store.engine() == Engine::Sqlite {
+            continue;
+        }
+        let runs = AtomicU32::new(0);
+        let (runs, reader) = (&runs, store.reader());
+        store
+            .write("cut", |tx| {
+                Box::pin(async move {
+                    if runs.fetch_add(1, Ordering::Relaxed) == 0 {
+                        let pid = tx.conn().query_one_raw(tx.statement("SELECT pg_backend_pid()", [])).await?;
+                        let pid: i32 = pid.expect("a row").try_get_by_index(0)?;
+                        let kill = tx.statement("SELECT pg_terminate_backend($1)", [pid.into()]);
+                        reader.execute_raw(kill).await?;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    tx.conn().execute_raw(tx.statement("UPDATE counter SET n = n + 1", [])).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .expect("runs again on another connection");
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
+        assert_eq!(number(&store, "SELECT max(n) FROM counter").await, 1);
     }
 }
