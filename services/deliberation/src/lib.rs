@@ -1,1 +1,46 @@
-//! linli-deliberation.
+//! How neighbours decide: process templates, topics on their way through stages, ballots, archives.
+//!
+//! Owns all of that and its feed. Never: who lives where or holds which post (org says), or what a decision sets in motion
+//! elsewhere (others follow the feed).
+
+mod api;
+mod app;
+mod columns;
+mod domain;
+mod ids;
+mod store;
+
+use linli_access::Access;
+use linli_kit::Result;
+use linli_kit::feed::FeedService;
+use linli_kit::serve::ServiceParts;
+use linli_kit::store::{Migration, kit_migrations};
+use linli_proto::deliberation::deliberation_service_server::DeliberationServiceServer;
+use tonic::service::Routes;
+
+pub use columns::COLUMNS;
+pub use ids::{ArchiveId, BallotId, StageRecordId, TopicId};
+
+/// The service's name.
+pub const SERVICE: &str = "deliberation";
+
+/// Texts of the service's own reasons: zh-CN, then en.
+pub const TEXTS: (&str, &str) = (include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"));
+
+/// All migrations of the service's schema: kit's, access's, its own.
+pub fn migrations() -> Vec<Migration> {
+    let mut all = kit_migrations();
+    all.extend(linli_access::migrations());
+    all.extend_from_slice(store::tables::MIGRATIONS);
+    all
+}
+
+/// Builds the service: its own API and its feed.
+///
+/// # Errors
+/// None today; other services check their tables here.
+pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
+    let feed = FeedService::new(parts.log.clone(), access.clone(), parts.kit.texts.clone());
+    let api = api::Api::new(parts.kit.clone(), app::App::new(parts, access));
+    Ok(Routes::new(DeliberationServiceServer::new(api)).add_service(feed.into_server()))
+}

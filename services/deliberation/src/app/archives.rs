@@ -1,0 +1,143 @@
+//! A topic's whole file, closed for good.
+
+use linli_kernel::Id as _;
+use linli_kit::check;
+use linli_kit::store::Tx;
+use linli_kit::{Ctx, Error, Result};
+use linli_proto::deliberation as pb;
+use prost::Message;
+use prost_reflect::DynamicMessage;
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::lists::{self, Asked};
+use super::{App, Place, ballots as shown, process_of, topics as raised};
+use crate::ids::{self, ARCHIVES, ArchiveId};
+use crate::store::entity::{archive, topic};
+use crate::store::list::Columns;
+use crate::store::{ballots, topics};
+
+/// Rows of one page at most, and one more: documents are large.
+const LIMIT: u64 = 21;
+
+/// Where a document is sealed.
+fn document<'a>(area: &'a str, id: &'a Uuid) -> Place<'a> {
+    Place::new("archive", "document_enc", area, id)
+}
+
+/// SHA-256 of a document, hex.
+pub(super) fn digest(document: &str) -> String {
+    hex::encode(Sha256::digest(document.as_bytes()))
+}
+
+impl App {
+    /// Returns one archive.
+    pub(crate) async fn get_archive(&self, ctx: &Ctx, request: pb::GetArchiveRequest) -> Result<pb::Archive> {
+        let (area, id) = check::recorded::<ArchiveId>("name", &request.name, ARCHIVES)?;
+        let row = topics::find_archive(self.reader(), area.as_str(), id.uuid()).await?;
+        self.authorise(ctx, &area, row.as_ref().map(|row| row.unit.as_str()))?;
+        self.archive_message(&row.ok_or_else(|| Error::not_found(&request.name))?)
+    }
+
+    /// Lists archives, with their documents; a page holds at most 20.
+    pub(crate) async fn list_archives(
+        &self,
+        ctx: &Ctx,
+        request: pb::ListArchivesRequest,
+    ) -> Result<pb::ListArchivesResponse> {
+        use archive::Column;
+        let asked = Asked {
+            parent: &request.parent,
+            filter: &request.filter,
+            order_by: &request.order_by,
+            page_size: request.page_size,
+            page_token: &request.page_token,
+        };
+        let columns = Columns { area: Column::Area, id: Column::Id, unit: Column::Unit, topic: Some(Column::Topic) };
+        let fields = [lists::topic_field(Column::Topic)];
+        let listed = self.list::<archive::Entity>(ctx, &asked, columns, &fields, LIMIT).await?;
+        let key = |row: &archive::Model| (row.area.clone(), row.id);
+        let (archives, next_page_token) = listed.fill(LIMIT, key, |row| self.archive_message(row))?;
+        Ok(pb::ListArchivesResponse { archives, next_page_token })
+    }
+
+    fn archive_message(&self, row: &archive::Model) -> Result<pb::Archive> {
+        Ok(pb::Archive {
+            name: ids::recorded::<ArchiveId>(&row.area, ARCHIVES, row.id),
+            topic: ids::topic(&row.area, row.topic),
+            digest: row.digest.clone(),
+            document_json: self.open_document(row)?,
+            create_time: Some(check::timestamp_us(row.create_us)),
+        })
+    }
+
+    /// The document of an archive.
+    pub(super) fn open_document(&self, row: &archive::Model) -> Result<String> {
+        self.open(document(&row.area, &row.id), &row.document_enc)
+    }
+
+    /// Writes the archive of a topic that went through all stages.
+    pub(super) async fn file(&self, ctx: &Ctx, tx: &Tx<'_>, row: &topic::Model, id: Uuid) -> Result<()> {
+        let text = self.document(ctx, tx.conn(), row).await?.to_string();
+        let row = archive::Model {
+            area: row.area.clone(),
+            id,
+            topic: row.id,
+            unit: row.unit.clone(),
+            digest: digest(&text),
+            document_enc: self.seal(document(&row.area, &id), &text),
+            create_us: ctx.now().micros(),
+        };
+        topics::insert_archive(tx, row).await
+    }
+
+    /// The whole file: the process, the topic with its times, records, ballots with results. Not who raised it.
+    async fn document<C: ConnectionTrait>(&self, ctx: &Ctx, conn: &C, row: &topic::Model) -> Result<Value> {
+        let area = row.area.as_str();
+        let history = topics::history(conn, area, row.id).await?;
+        let leaves = history.iter().skip(1).map(|next| next.entered_us).chain([ctx.now().micros()]);
+        let stages: Vec<Value> = history
+            .iter()
+            .zip(leaves)
+            .map(|(at, left_us)| json!({"stage": at.stage, "entered": rfc3339(at.entered_us), "left": rfc3339(left_us)}))
+            .collect();
+        let records = topics::records(conn, area, row.id, None).await?;
+        let records = records.iter().map(|record| as_json("StageRecord", &self.record_message(record)?));
+        let ballots = ballots::of_topics(conn, area, &[row.id]).await?;
+        let ballots = ballots.iter().map(|ballot| as_json("Ballot", &shown::message(ballot)?));
+        Ok(json!({
+            "version": 1,
+            "topic": {
+                "name": ids::topic(area, row.id),
+                "unit": ids::unit(area, &row.unit),
+                "kind": row.kind,
+                "source": row.source,
+                "title": self.open(raised::title(area, &row.id), &row.title_enc)?,
+                "body": self.open(raised::body(area, &row.id), &row.body_enc)?,
+                "supports": row.supports,
+                "created": rfc3339(row.create_us),
+                "archived": rfc3339(ctx.now().micros()),
+            },
+            "processTemplate": as_json("ProcessTemplate", &process_of(row)?.0)?,
+            "stages": stages,
+            "stageRecords": records.collect::<Result<Vec<Value>>>()?,
+            "ballots": ballots.collect::<Result<Vec<Value>>>()?,
+        }))
+    }
+}
+
+fn rfc3339(us: i64) -> String {
+    let at = linli_kernel::Timestamp::from_micros(us).to_chrono();
+    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+/// A message of the contract in its JSON form.
+fn as_json(kind: &str, message: &impl Message) -> Result<Value> {
+    let name = format!("linli.deliberation.v1.{kind}");
+    let descriptor = linli_proto::pool().get_message_by_name(&name);
+    let descriptor = descriptor.ok_or_else(|| Error::internal(format!("the contract has no {name}")))?;
+    let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(Error::internal)?;
+    serde_json::to_value(&dynamic).map_err(Error::internal)
+}

@@ -1,0 +1,11 @@
+//! How neighbours decide, as pure values: processes with their conditions, a topic's way through them, a ballot's outcome.
+//!
+//! Time comes in as an argument. Never: rows, messages, randomness.
+
+mod ballot;
+mod process;
+mod topic;
+
+pub(crate) use ballot::{ADULT_AGE, Basis, Choice, Outcome, Rule, Tally};
+pub(crate) use process::{Condition, Process, Stage};
+pub(crate) use topic::{Approval, RecordFact, Step, StageFacts};

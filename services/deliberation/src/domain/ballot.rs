@@ -1,0 +1,240 @@
+//! What a ballot's votes amount to under its rule.
+
+/// Age from which a person votes when the rule states none: full civil capacity (Civil Code art. 17).
+pub(crate) const ADULT_AGE: u32 = 18;
+
+/// By whom a ballot is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Basis {
+    /// Each person has a vote.
+    Person,
+    /// Each household has a vote, cast by any adult member.
+    Household,
+}
+
+/// What an elector chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// Abstention: the elector takes part and says neither.
+    Abstain,
+}
+
+/// Thresholds of a ballot; shares in thousandths, rounded up to whole electors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// Who votes.
+    pub(crate) basis: Basis,
+    /// Share of the electors who must take part.
+    pub(crate) quorum_permille: u32,
+    /// Whether that share must be exceeded, not only reached.
+    pub(crate) quorum_exclusive: bool,
+    /// Share of the participants who must say yes.
+    pub(crate) pass_permille: u32,
+    /// Whether that share must be exceeded, not only reached ("more than half").
+    pub(crate) pass_exclusive: bool,
+    /// Least hours that the ballot stays open.
+    pub(crate) open_hours: u32,
+    /// Least age of a voter in years.
+    pub(crate) min_age: u32,
+}
+
+/// Counted votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    /// Yes votes.
+    pub(crate) yes: u32,
+    /// No votes.
+    pub(crate) no: u32,
+    /// Abstentions.
+    pub(crate) abstain: u32,
+}
+
+impl Tally {
+    /// Electors who took part; abstentions count.
+    pub(crate) fn participants(self) -> u32 {
+        self.yes + self.no + self.abstain
+    }
+
+    /// Counts one more vote.
+    pub(crate) fn add(&mut self, choice: Choice) {
+        match choice {
+            Choice::Yes => self.yes += 1,
+            Choice::No => self.no += 1,
+            Choice::Abstain => self.abstain += 1,
+        }
+    }
+}
+
+impl FromIterator<Choice> for Tally {
+    fn from_iter<I: IntoIterator<Item = Choice>>(choices: I) -> Self {
+        let mut tally = Self::default();
+        choices.into_iter().for_each(|choice| tally.add(choice));
+        tally
+    }
+}
+
+/// What a counted ballot amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// The votes.
+    pub(crate) tally: Tally,
+    /// Electors who had to take part.
+    pub(crate) quorum_needed: u32,
+    /// Yes votes that were needed of these participants; at least one, for nobody's yes decides nothing.
+    pub(crate) yes_needed: u32,
+    /// Whether enough took part.
+    pub(crate) quorum_met: bool,
+    /// Whether it passed.
+    pub(crate) passed: bool,
+}
+
+impl Rule {
+    /// Decides a ballot among `electors`.
+    pub(crate) fn outcome(&self, electors: u32, tally: Tally) -> Outcome {
+        let quorum_needed = needed(electors, self.quorum_permille, self.quorum_exclusive);
+        let yes_needed = needed(tally.participants(), self.pass_permille, self.pass_exclusive).max(1);
+        let quorum_met = tally.participants() >= quorum_needed;
+        Outcome { tally, quorum_needed, yes_needed, quorum_met, passed: quorum_met && tally.yes >= yes_needed }
+    }
+
+    /// The year in which, or before which, a voter must have been born, for a ballot in `year`.
+    pub(crate) fn born_by(&self, year: i32) -> i32 {
+        year - i32::try_from(self.min_age).unwrap_or(i32::MAX / 2)
+    }
+}
+
+/// The least whole number that reaches (or exceeds) a share of `of`.
+fn needed(of: u32, permille: u32, exclusive: bool) -> u32 {
+    let product = u64::from(of) * u64::from(permille);
+    let count = if exclusive { product / 1000 + 1 } else { product.div_ceil(1000) };
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Civil Code art. 278: two thirds take part; ordinary matters pass with more than half of the participants.
+    fn ordinary() -> Rule {
+        Rule {
+            basis: Basis::Household,
+            quorum_permille: 667,
+            quorum_exclusive: false,
+            pass_permille: 500,
+            pass_exclusive: true,
+            open_hours: 72,
+            min_age: ADULT_AGE,
+        }
+    }
+
+    /// The same article, items 6 to 8: three quarters of the participants.
+    fn major() -> Rule {
+        Rule { pass_permille: 750, pass_exclusive: false, ..ordinary() }
+    }
+
+    fn tally(yes: u32, no: u32, abstain: u32) -> Tally {
+        Tally { yes, no, abstain }
+    }
+
+    #[test]
+    fn an_ordinary_matter_needs_two_thirds_present_and_more_than_half_of_them() {
+        let outcome = ordinary().outcome(100, tally(34, 33, 0));
+        assert_eq!((outcome.quorum_needed, outcome.yes_needed), (67, 34));
+        assert!(outcome.quorum_met && outcome.passed);
+        assert!(!ordinary().outcome(100, tally(33, 33, 0)).quorum_met, "66 of 100 are too few");
+        assert!(!ordinary().outcome(100, tally(35, 35, 0)).passed, "half is not more than half");
+    }
+
+    #[test]
+    fn a_major_matter_needs_three_quarters_and_reaching_them_is_enough() {
+        let outcome = major().outcome(100, tally(60, 20, 0));
+        assert_eq!(outcome.yes_needed, 60);
+        assert!(outcome.passed);
+        assert!(!major().outcome(100, tally(59, 21, 0)).passed);
+        assert_eq!(major().outcome(100, tally(0, 67, 0)).yes_needed, 51, "50.25 is rounded up to whole electors");
+    }
+
+    #[test]
+    fn abstentions_take_part_and_raise_what_is_needed() {
+        let outcome = ordinary().outcome(90, tally(40, 0, 40));
+        assert!(outcome.quorum_met);
+        assert!(!outcome.passed, "40 of 80 is half, not more");
+        assert_eq!(outcome.yes_needed, 41);
+    }
+
+    #[test]
+    fn a_quorum_that_must_be_exceeded_is_not_met_by_reaching_it() {
+        let meeting = Rule { quorum_permille: 500, quorum_exclusive: true, ..ordinary() };
+        assert!(!meeting.outcome(10, tally(5, 0, 0)).quorum_met);
+        assert!(meeting.outcome(10, tally(6, 0, 0)).passed);
+        assert_eq!(meeting.outcome(11, tally(0, 0, 0)).quorum_needed, 6);
+    }
+
+    #[test]
+    fn nobodys_yes_decides_nothing() {
+        let lax = Rule { quorum_permille: 0, pass_permille: 0, pass_exclusive: false, ..ordinary() };
+        assert!(!lax.outcome(10, tally(0, 3, 0)).passed);
+        assert!(!lax.outcome(0, Tally::default()).passed);
+        assert!(lax.outcome(10, tally(1, 9, 0)).passed);
+    }
+
+    prop_compose! {
+        fn rules()(
+            quorum_permille in 0..=1000_u32, quorum_exclusive in any::<bool>(),
+            pass_permille in 0..=1000_u32, pass_exclusive in any::<bool>(),
+        ) -> Rule {
+            Rule { quorum_permille, quorum_exclusive, pass_permille, pass_exclusive, ..ordinary() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_needed_is_the_least_number_that_holds(of in 0..100_000_u32, permille in 0..=1000_u32, exclusive: bool) {
+            let holds = |n: u64| {
+                let (share, whole) = (n * 1000, u64::from(of) * u64::from(permille));
+                if exclusive { share > whole } else { share >= whole }
+            };
+            let least = u64::from(needed(of, permille, exclusive));
+            prop_assert!(holds(least));
+            prop_assert!(least == 0 || !holds(least - 1));
+        }
+
+        #[test]
+        fn another_yes_never_turns_a_passed_ballot_down(
+            rule in rules(), yes in 0..500_u32, no in 0..500_u32, abstain in 0..500_u32, spare in 1..500_u32,
+        ) {
+            let electors = yes + no + abstain + spare;
+            let before = rule.outcome(electors, tally(yes, no, abstain));
+            let after = rule.outcome(electors, tally(yes + 1, no, abstain));
+            prop_assert!(!before.passed || after.passed);
+        }
+
+        #[test]
+        fn a_passed_ballot_has_its_quorum_and_its_yes(
+            rule in rules(), yes in 0..500_u32, no in 0..500_u32, abstain in 0..500_u32, spare in 0..500_u32,
+        ) {
+            let outcome = rule.outcome(yes + no + abstain + spare, tally(yes, no, abstain));
+            prop_assert_eq!(outcome.passed, outcome.quorum_met && yes >= outcome.yes_needed);
+            prop_assert_eq!(outcome.quorum_met, outcome.tally.participants() >= outcome.quorum_needed);
+        }
+
+        #[test]
+        fn art_278_is_never_undercut(electors in 1..20_000_u64, part in 0.0..1.0_f64, share in 0.0..1.0_f64) {
+            let present = (electors as f64 * part) as u64;
+            let yes = (present as f64 * share) as u64;
+            let votes = tally(yes as u32, (present - yes) as u32, 0);
+            if ordinary().outcome(electors as u32, votes).passed {
+                prop_assert!(3 * present >= 2 * electors && 2 * yes > present);
+            }
+            if major().outcome(electors as u32, votes).passed {
+                prop_assert!(3 * present >= 2 * electors && 4 * yes >= 3 * present);
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Claims about deliberation at its gRPC edge, on SQLite and, with `LINLI_TEST_PG_URL`, on PostgreSQL.
+
+mod access;
+mod lists;
+mod org;
+mod repeats;
+mod schema;
+mod secrecy;
+mod steps;
+mod templates;
+mod votes;
+mod world;
