@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::repo::root;
 
+mod config;
 mod network;
 mod pods;
 mod typed;
