@@ -15,6 +15,7 @@ use crate::crypto::Keyring;
 use crate::error::{Error, Result};
 use crate::feed::{EventLog, EventSource, sequencer};
 use crate::lease::Term;
+use crate::retention;
 use crate::store::Store;
 
 /// What a service is given when it is built.
@@ -68,6 +69,13 @@ pub fn start_common(parts: &ServiceParts) {
     parts.tasks.spawn(async move {
         if let Err(fault) = sequencer.await {
             tracing::error!(panicked = fault.is_panic(), "the sequencer broke");
+        }
+    });
+    let settings = retention::Settings::default();
+    let sweeping = retention::spawn(parts.store.clone(), parts.kit.clock.clone(), settings, parts.cancel.clone());
+    parts.tasks.spawn(async move {
+        if let Err(fault) = sweeping.await {
+            tracing::error!(panicked = fault.is_panic(), "retention broke");
         }
     });
 }

@@ -1,0 +1,280 @@
+//! The configuration of a process: defaults < file < environment, checked as a whole.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use linli_kit::config::{ConfigError, load};
+use linli_kit::serve::SERVICES;
+use linli_kit::store::{EngineConfig, StoreConfig};
+use serde::Deserialize;
+
+/// What holds when neither file nor environment says otherwise: everything embedded, on loopback.
+const DEFAULTS: &str = include_str!("config.yaml");
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    data_dir: PathBuf,
+    store: RawStore,
+    server: RawServer,
+    gateway: RawGateway,
+    identity: RawIdentity,
+    fields: RawFields,
+    peers: BTreeMap<String, String>,
+    operators: Vec<String>,
+    log: RawLog,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStore {
+    url: String,
+    max_connections: u32,
+    statement_timeout_secs: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawServer {
+    listen: String,
+    http_listen: String,
+    drain_secs: u64,
+    connection_max_age_secs: u64,
+    keepalive_secs: u64,
+    concurrent_calls: usize,
+    waiting_calls: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGateway {
+    listen: String,
+    tls: RawTls,
+    requests_per_second: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTls {
+    certificate: String,
+    key: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIdentity {
+    key: String,
+    public_keys: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFields {
+    key: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLog {
+    format: String,
+    filter: String,
+}
+
+/// How the gateway's port is protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Not at all; loopback only.
+    Off,
+    /// By a certificate that is made for this machine; loopback only.
+    Development,
+    /// By these files.
+    Files {
+        /// Certificate chain, PEM.
+        certificate: PathBuf,
+        /// Private key, PEM.
+        key: PathBuf,
+    },
+}
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where an embedded suite keeps its databases and development secrets.
+    pub data_dir: PathBuf,
+    /// How stores are opened.
+    pub store: StoreConfig,
+    /// Whether databases are migrated at start (embedded) or by `linli migrate`.
+    pub migrate_at_start: bool,
+    /// Where services listen; `None`: only in the process.
+    pub listen: Option<SocketAddr>,
+    /// Where health and metrics are served; `None`: not at all.
+    pub http_listen: Option<SocketAddr>,
+    /// How long a drain may take.
+    pub drain: Duration,
+    /// Age at which connections are asked to leave.
+    pub connection_max_age: Duration,
+    /// Interval of keepalive pings.
+    pub keepalive: Duration,
+    /// Calls of one class at once, and calls that may wait.
+    pub limits: linli_kit::stack::Limits,
+    /// Where the gateway listens.
+    pub gateway_listen: SocketAddr,
+    /// How its port is protected.
+    pub tls: Tls,
+    /// Requests of one subject a second.
+    pub requests_per_second: u32,
+    /// The role's private key; `None`: development keys in `data_dir`.
+    pub identity_key: Option<PathBuf>,
+    /// Directory of public keys; `None`: development keys in `data_dir`.
+    pub public_keys: Option<PathBuf>,
+    /// Key that seals personal columns; `None`: a development key in `data_dir`.
+    pub fields_key: Option<PathBuf>,
+    /// Where services that are not in this process are.
+    pub peers: BTreeMap<&'static str, String>,
+    /// Subjects with every permission.
+    pub operators: Vec<String>,
+    /// Whether logs are JSON.
+    pub log_json: bool,
+    /// Filter of logs, such as `info,linli_kit=debug`.
+    pub log_filter: String,
+}
+
+impl Config {
+    /// Loads and checks the configuration.
+    ///
+    /// # Errors
+    /// Every problem at once.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        build(load(DEFAULTS, file)?)
+    }
+
+    /// The configuration of an embedded suite in a directory, on free loopback ports.
+    ///
+    /// # Errors
+    /// When the defaults or the environment are wrong.
+    pub fn embedded(data_dir: &Path) -> Result<Self, ConfigError> {
+        let mut config = Self::load(None)?;
+        config.data_dir = data_dir.to_owned();
+        config.store.engine = EngineConfig::Sqlite { dir: data_dir.join("db") };
+        config.gateway_listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.http_listen = None;
+        Ok(config)
+    }
+}
+
+fn build(raw: Raw) -> Result<Config, ConfigError> {
+    let mut bad = Vec::new();
+    let mut address = |key: &str, text: &str| match text.parse::<SocketAddr>() {
+        Ok(address) => Some(address),
+        Err(_) if text.is_empty() => None,
+        Err(_) => {
+            bad.push(format!("{key}: {text:?} is no address such as 127.0.0.1:8443"));
+            None
+        }
+    };
+    let listen = address("server.listen", &raw.server.listen);
+    let http_listen = address("server.http_listen", &raw.server.http_listen);
+    let gateway_listen = address("gateway.listen", &raw.gateway.listen);
+    let mut bounded = |key: &str, value: u64, min: u64, max: u64| {
+        if !(min..=max).contains(&value) {
+            bad.push(format!("{key}: {value} lies outside {min} to {max}"));
+        }
+    };
+    bounded("store.max_connections", raw.store.max_connections.into(), 2, 500);
+    bounded("store.statement_timeout_secs", raw.store.statement_timeout_secs, 1, 600);
+    bounded("server.drain_secs", raw.server.drain_secs, 0, 600);
+    bounded("server.connection_max_age_secs", raw.server.connection_max_age_secs, 1, 86_400);
+    bounded("server.keepalive_secs", raw.server.keepalive_secs, 1, 3600);
+    bounded("server.concurrent_calls", raw.server.concurrent_calls as u64, 1, 100_000);
+    bounded("gateway.requests_per_second", raw.gateway.requests_per_second.into(), 1, 1_000_000);
+    if gateway_listen.is_none() {
+        bad.push("gateway.listen: an address is wanted".to_owned());
+    }
+    let tls = match (raw.gateway.tls.certificate.as_str(), raw.gateway.tls.key.as_str()) {
+        ("", "") => Tls::Off,
+        ("development", _) => Tls::Development,
+        (certificate, key) if !certificate.is_empty() && !key.is_empty() => {
+            Tls::Files { certificate: certificate.into(), key: key.into() }
+        }
+        _ => {
+            bad.push("gateway.tls: certificate and key belong together".to_owned());
+            Tls::Off
+        }
+    };
+    let outside = [listen, http_listen, gateway_listen].into_iter().flatten().any(|a| !a.ip().is_loopback());
+    if outside && (raw.identity.key.is_empty() && raw.identity.public_keys.is_empty() || raw.fields.key.is_empty()) {
+        bad.push("identity and fields: development keys refuse to serve other machines; name key files".to_owned());
+    }
+    if outside && tls == Tls::Development {
+        bad.push("gateway.tls: a development certificate refuses to serve other machines".to_owned());
+    }
+    let mut peers = BTreeMap::new();
+    for (name, url) in raw.peers {
+        match SERVICES.into_iter().find(|s| *s == name) {
+            Some(service) => drop(peers.insert(service, url)),
+            None => bad.push(format!("peers.{name}: no such service; there are {}", SERVICES.join(", "))),
+        }
+    }
+    if !["text", "json"].contains(&raw.log.format.as_str()) {
+        bad.push(format!("log.format: {:?} is neither text nor json", raw.log.format));
+    }
+    if !bad.is_empty() {
+        return Err(ConfigError::Invalid(bad));
+    }
+    let file = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+    let embedded = raw.store.url.is_empty();
+    let engine = if embedded {
+        EngineConfig::Sqlite { dir: raw.data_dir.join("db") }
+    } else {
+        EngineConfig::Postgres { url: raw.store.url.into(), max_connections: raw.store.max_connections }
+    };
+    Ok(Config {
+        data_dir: raw.data_dir,
+        store: StoreConfig { engine, statement_timeout: Duration::from_secs(raw.store.statement_timeout_secs) },
+        migrate_at_start: embedded,
+        listen,
+        http_listen,
+        drain: Duration::from_secs(raw.server.drain_secs),
+        connection_max_age: Duration::from_secs(raw.server.connection_max_age_secs),
+        keepalive: Duration::from_secs(raw.server.keepalive_secs),
+        limits: linli_kit::stack::Limits {
+            concurrent: raw.server.concurrent_calls,
+            waiting: raw.server.waiting_calls,
+        },
+        gateway_listen: gateway_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
+        tls,
+        requests_per_second: raw.gateway.requests_per_second,
+        identity_key: file(&raw.identity.key),
+        public_keys: file(&raw.identity.public_keys),
+        fields_key: file(&raw.fields.key),
+        peers,
+        operators: raw.operators,
+        log_json: raw.log.format == "json",
+        log_filter: raw.log.filter,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_stay_on_loopback() {
+        let config = Config::load(None).expect("the defaults");
+        assert!(config.gateway_listen.ip().is_loopback());
+        assert!(config.migrate_at_start);
+    }
+
+    #[test]
+    fn all_problems_are_reported_together() {
+        let mut raw: Raw = load(DEFAULTS, None).expect("the defaults");
+        raw.gateway.listen = "0.0.0.0:8443".into();
+        raw.server.listen = "nowhere".into();
+        raw.peers.insert("bookings".into(), "http://x".into());
+        let Err(ConfigError::Invalid(problems)) = build(raw) else { panic!("it must be refused") };
+        assert!(problems.len() >= 3, "{problems:?}");
+        assert!(problems.iter().any(|p| p.contains("peers.bookings")));
+    }
+}

@@ -1,0 +1,104 @@
+//! The plain port (health, readiness, metrics), and the front that spreads a shared port over a process's services.
+
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use linli_kit::serve::LocalServices;
+use linli_kit::store::Store;
+use linli_kit::telemetry::Metrics;
+use linli_kit::{Error, ErrorCode, Result, Texts};
+use sea_orm::ConnectionTrait as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+
+#[derive(Clone)]
+struct Health {
+    stores: Vec<Store>,
+    cancel: CancellationToken,
+    metrics: Option<Metrics>,
+}
+
+/// Serves `/healthz`, `/readyz` and `/metrics` until the token is cancelled.
+pub(super) async fn serve(address: SocketAddr, stores: Vec<Store>, cancel: CancellationToken) -> Result<JoinHandle<()>> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|e| Error::internal(format!("health and metrics cannot listen on {address}: {e}")))?;
+    let health = Health { stores, cancel: cancel.clone(), metrics: Metrics::install() };
+    let router = axum::Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(|State(health): State<Health>| async move {
+            health.metrics.map_or_else(String::new, |metrics| metrics.render())
+        }))
+        .with_state(health);
+    Ok(tokio::spawn(async move {
+        let served = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the health port broke");
+        }
+    }))
+}
+
+async fn ready(State(health): State<Health>) -> (StatusCode, String) {
+    if health.cancel.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned());
+    }
+    for store in &health.stores {
+        if let Err(error) = store.reader().execute_unprepared("SELECT 1").await {
+            tracing::warn!(service = store.service(), %error, "not ready");
+            return (StatusCode::SERVICE_UNAVAILABLE, format!("{}: the database does not answer\n", store.service()));
+        }
+    }
+    (StatusCode::OK, "ready\n".to_owned())
+}
+
+/// Several services on one port: by package, and feeds and operations only when there is one service.
+#[derive(Clone)]
+pub(super) struct Front {
+    local: LocalServices,
+    here: Vec<&'static str>,
+}
+
+impl Front {
+    pub(super) fn new(local: LocalServices, here: &[&'static str]) -> Self {
+        Self { local, here: here.to_vec() }
+    }
+
+    fn service(&self, path: &str) -> Option<&'static str> {
+        let package = path.strip_prefix("/linli.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
+        let named = self.here.iter().find(|s| **s == package);
+        named.or(if self.here.len() == 1 { self.here.first() } else { None }).copied()
+    }
+}
+
+impl tower::Service<Request<Body>> for Front {
+    type Response = Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Self::Error>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let path = request.uri().path().to_owned();
+        match self.service(&path).and_then(|service| self.local.get(service)) {
+            Some(stack) => {
+                let answer = stack.serve(request);
+                Box::pin(async move { Ok(answer.await) })
+            }
+            None => {
+                let error = Error::new(ErrorCode::Unimplemented, "NO_SUCH_METHOD").with("method", path);
+                let status = error.into_status(&Texts::shared_kit(), Default::default(), "linli");
+                Box::pin(async move { Ok(status.into_http()) })
+            }
+        }
+    }
+}
