@@ -149,6 +149,10 @@ impl Toolchain {
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
                     .args(["-Z", "build-std=std,panic_abort"]);
+                // The library as a toolchain ships it: fast, whatever the guests' own profile says.
+                for library in ["core", "alloc", "std", "compiler_builtins"] {
+                    cargo.args(["--config", &format!("profile.release.package.{library}.opt-level=3")]);
+                }
             }
         }
         cargo
@@ -167,9 +171,8 @@ fn sysroot(rustc: &Path) -> Option<PathBuf> {
 
 fn has_target_library(sysroot: &Path) -> bool {
     let library = sysroot.join("lib/rustlib").join(TARGET).join("lib");
-    fs::read_dir(library).is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
-    })
+    fs::read_dir(library)
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
 fn has_library_source(sysroot: &Path) -> bool {

@@ -1,1 +1,4 @@
 //! linli-rules.
+
+pub mod engine;
+pub mod validate;

@@ -1,0 +1,2 @@
+;; A component that says and does nothing.
+(component)

@@ -1,0 +1,9 @@
+//! The sandbox from outside: hostile plugins against the real validation child, and real plugins against the engine.
+//! Never: a simulated guest.
+
+#[path = "sandbox/engine.rs"]
+mod engine;
+#[path = "sandbox/support.rs"]
+mod support;
+#[path = "sandbox/validate.rs"]
+mod validate;
