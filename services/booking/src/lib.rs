@@ -1,5 +1,52 @@
 //! What a community brings to its residents, when and where, and who comes.
 //!
-//! Owns offerings, stations, schedules, menus, slots, bookings and the receipts of the decisions about them.
+//! Owns offerings, stations, schedules, menus, slots, bookings and the receipts of the decisions about them. Never: who
+//! people are (org tells), what a rule says (rules tell), what points are worth (points keep them).
 
+mod api;
+mod app;
 pub mod domain;
+mod ids;
+mod store;
+
+use linli_access::Access;
+use linli_kit::Result;
+use linli_kit::columns::Class;
+use linli_kit::serve::ServiceParts;
+use linli_kit::store::{Constraint, Migration, kit_migrations};
+use linli_kit::texts::Texts;
+use tonic::service::Routes;
+
+pub use ids::{BookingId, ReceiptId, SlotId};
+
+/// Name of the service.
+pub const SERVICE: &str = "booking";
+
+/// Every migration of the service's schema.
+pub fn migrations() -> Vec<Migration> {
+    let mut all = kit_migrations();
+    all.extend(linli_access::migrations());
+    all.extend_from_slice(store::tables::MIGRATIONS);
+    all
+}
+
+/// Every column of the service's own tables, classed.
+pub const COLUMNS: &[(&str, &str, Class)] = store::tables::COLUMNS;
+
+/// What a violated constraint of the service's tables means.
+pub const CONSTRAINTS: &[Constraint] = &[];
+
+/// Texts of the service's errors.
+pub fn texts() -> Texts {
+    Texts::with(include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"))
+}
+
+/// Builds the service and starts its tasks on `parts.tasks`.
+///
+/// # Errors
+/// None today; the signature is that of every service.
+pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
+    let app = app::App::new(parts, access);
+    app::start(&app);
+    Ok(api::routes(app))
+}

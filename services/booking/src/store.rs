@@ -13,9 +13,9 @@ pub(crate) mod tables;
 pub(crate) mod usage;
 pub(crate) mod verify;
 
-use linli_kit::store::{Engine, Store, Tx};
+use linli_kit::store::Tx;
 use linli_kit::{Error, Result};
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, TryGetable, Value};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, TryGetable, Value};
 
 pub(crate) use dialect::{bump_usage, insert_bookings, insert_receipts, lock_slots, lock_usage, set_priorities};
 
@@ -48,12 +48,4 @@ pub(crate) fn get<T: TryGetable>(row: &QueryResult, column: &str) -> Result<T> {
 pub(crate) fn number<T: TryFrom<i64>>(row: &QueryResult, column: &str) -> Result<T> {
     let value: i64 = get(row, column)?;
     T::try_from(value).map_err(|_| Error::internal(format!("{column} is out of range: {value}")))
-}
-
-/// The backend of a store, for built queries.
-pub(crate) fn backend(store: &Store) -> DbBackend {
-    match store.engine() {
-        Engine::Sqlite => DbBackend::Sqlite,
-        Engine::Postgres => DbBackend::Postgres,
-    }
 }

@@ -1,0 +1,150 @@
+//! What happens without a caller: reservations that end, slots that are made, holds that are compared with bookings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use linli_kernel::Timestamp;
+use linli_kit::durable::Settings;
+use linli_kit::lease::{self, Term};
+use linli_kit::{Ctx, Error, Result};
+use linli_proto::points::points_service_client::PointsServiceClient;
+use linli_proto::points::{Hold, HoldState, ListHoldsRequest};
+
+use super::{App, area_of, holds, id_of};
+use crate::domain::State;
+use crate::domain::state::Canceller;
+use crate::ids::BookingId;
+use crate::store;
+
+/// How often the suite's clock is looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// How often holds are compared with bookings.
+const RECONCILE: Duration = Duration::from_secs(300);
+/// Bookings that one tick ends.
+const DUE: i64 = 100;
+/// Pages of holds that one comparison reads.
+const MAX_PAGES: usize = 100;
+
+/// Starts durable calls and the timer.
+pub(crate) fn start(app: &Arc<App>) {
+    let parts = &app.parts;
+    let calls = app.durable.spawn(holds::targets(app), Settings::default(), parts.cancel.clone());
+    parts.tasks.spawn(async move {
+        if let Err(fault) = calls.await {
+            tracing::error!(panicked = fault.is_panic(), "the durable calls broke");
+        }
+    });
+    let timer = app.clone();
+    let work: lease::Work = Arc::new(move |_guard, token| {
+        let app = timer.clone();
+        Box::pin(async move {
+            let mut reconciled = tokio::time::Instant::now();
+            while !token.is_cancelled() {
+                app.tick().await;
+                if reconciled.elapsed() >= RECONCILE {
+                    reconciled = tokio::time::Instant::now();
+                    if let Err(error) = app.reconcile().await {
+                        tracing::warn!(%error, "holds could not be compared with bookings");
+                    }
+                }
+                tokio::select! {
+                    () = token.cancelled() => {}
+                    () = tokio::time::sleep(TICK) => {}
+                }
+            }
+        })
+    });
+    let term = Term::for_engine(parts.store.engine());
+    let held = lease::while_held(parts.store.clone(), "booking.timer".to_owned(), term, parts.cancel.clone(), work);
+    parts.tasks.spawn(held);
+}
+
+impl App {
+    /// Does what is due by the suite's clock.
+    pub(crate) async fn tick(&self) {
+        let now = self.parts.kit.clock.now();
+        if let Err(error) = self.expire(now).await {
+            tracing::warn!(%error, "reservations could not be ended");
+        }
+        if let Err(error) = self.extend_schedules(now).await {
+            tracing::warn!(%error, "schedules could not be extended");
+        }
+    }
+
+    /// Ends reservations and places on waitlists whose time is over; how many.
+    pub(crate) async fn expire(&self, now: Timestamp) -> Result<usize> {
+        let due = store::bookings::due(self.store().reader(), now, DUE).await?;
+        for (area, id) in &due {
+            let ctx = self.parts.background(Duration::from_secs(10));
+            let ctx = &ctx;
+            self.store()
+                .write("booking.expire", |tx| {
+                    Box::pin(async move {
+                        let (mut slot, row) = self.lock_booking(tx, area, *id).await?;
+                        if row.expires.is_none_or(|at| at > now) {
+                            return Ok(());
+                        }
+                        let Ok(step) = row.claim().cancel(Canceller::Office, now) else { return Ok(()) };
+                        let why = match row.state {
+                            State::Waitlisted { .. } => self.reason("slot-began", "REASON_SLOT_BEGAN", &[]),
+                            _ => self.reason("reservation-expired", "REASON_RESERVATION_EXPIRED", &[]),
+                        };
+                        self.take_step(tx, ctx, &mut slot, row, step, Some(vec![why])).await.map(|_| ())
+                    })
+                })
+                .await?;
+        }
+        Ok(due.len())
+    }
+
+    /// Compares the ledger's open holds with bookings: one whose booking is over is captured or given back. How many were
+    /// found.
+    pub(crate) async fn reconcile(&self) -> Result<usize> {
+        let ctx = self.parts.background(Duration::from_secs(30));
+        let mut token = String::new();
+        let mut found = 0;
+        for _ in 0..MAX_PAGES {
+            let mut client = PointsServiceClient::new(self.parts.peers.to("points", &ctx));
+            let request = ListHoldsRequest {
+                parent: "areas/-".to_owned(),
+                page_size: 500,
+                page_token: token,
+                filter: "state = HOLD_STATE_PLACED".to_owned(),
+                order_by: String::new(),
+            };
+            let page = client.list_holds(request).await.map_err(Error::from_peer)?.into_inner();
+            for hold in &page.holds {
+                if hold.state() == HoldState::Placed && self.settle(&ctx, hold).await? {
+                    found += 1;
+                }
+            }
+            token = page.next_page_token;
+            if token.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Settles one open hold when its booking is over; whether it was.
+    async fn settle(&self, ctx: &Ctx, hold: &Hold) -> Result<bool> {
+        let (area, id) = (area_of(&hold.cause), id_of(&hold.cause).parse::<BookingId>());
+        let Ok(id) = id else { return Ok(false) };
+        self.store()
+            .write("booking.reconcile", |tx| {
+                Box::pin(async move {
+                    let Some(mut row) = store::bookings::find(tx.conn(), area, id).await? else { return Ok(false) };
+                    row.hold.clone_from(&hold.name);
+                    match row.state {
+                        State::Completed => holds::enqueue_capture(&self.durable, tx, ctx, &row).await?,
+                        State::Cancelled | State::Refused | State::NoShow => {
+                            holds::enqueue_void(&self.durable, tx, ctx, &row).await?;
+                        }
+                        State::Pending(_) | State::Waitlisted { .. } | State::Confirmed | State::CheckedIn => return Ok(false),
+                    }
+                    Ok(true)
+                })
+            })
+            .await
+    }
+}

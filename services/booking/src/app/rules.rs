@@ -1,0 +1,74 @@
+//! What the rules in force need, cached for a few seconds, so that a booking asks for facts only when a rule wants them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use linli_kit::{Ctx, Error, Result};
+use linli_proto::rules::GetEffectiveRulesRequest;
+use linli_proto::rules::rules_service_client::RulesServiceClient;
+
+use super::App;
+
+/// The hooks that booking asks.
+pub(super) const ELIGIBILITY: &str = "booking-eligibility";
+pub(super) const PRICE: &str = "booking-price";
+pub(super) const PRIORITY: &str = "booking-priority";
+
+/// How long an answer is believed without asking again; a newer revision in an evaluation ends it at once.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What is in force for one area and kind.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// Facts that the rules of eligibility and price need.
+    facts: HashSet<String>,
+    /// Revisions by hook: eligibility, price.
+    pub(super) revisions: [String; 2],
+}
+
+impl Needs {
+    /// Whether a fact is needed.
+    pub(super) fn has(&self, fact: &str) -> bool {
+        self.facts.contains(fact)
+    }
+}
+
+/// The cache, by area and kind.
+pub(super) struct Effective(moka::future::Cache<(String, String), Arc<Needs>>);
+
+impl Default for Effective {
+    fn default() -> Self {
+        Self(moka::future::Cache::builder().max_capacity(10_000).time_to_live(FRESH).build())
+    }
+}
+
+impl App {
+    /// What the rules for a kind need; asks once for all callers that wait.
+    pub(super) async fn needs(&self, ctx: &Ctx, area: &str, kind: &str) -> Result<Arc<Needs>> {
+        let key = (area.to_owned(), kind.to_owned());
+        let asked = self.rules.0.try_get_with(key, async { self.ask_needs(ctx, area, kind).await.map(Arc::new) });
+        asked.await.map_err(|shared: Arc<Error>| {
+            Arc::try_unwrap(shared).unwrap_or_else(|shared| {
+                Error::new(shared.code(), "PEER_UNAVAILABLE").with("service", "rules").retry_after(Duration::from_secs(1))
+            })
+        })
+    }
+
+    /// Forgets what was in force, because an evaluation came from another revision.
+    pub(super) async fn forget_needs(&self, area: &str, kind: &str) {
+        self.rules.0.invalidate(&(area.to_owned(), kind.to_owned())).await;
+    }
+
+    async fn ask_needs(&self, ctx: &Ctx, area: &str, kind: &str) -> Result<Needs> {
+        let ask = |hook: &'static str| {
+            let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
+            let request =
+                GetEffectiveRulesRequest { parent: format!("areas/{area}"), hook: hook.to_owned(), kind: kind.to_owned() };
+            async move { client.get_effective_rules(request).await.map(tonic::Response::into_inner) }
+        };
+        let (eligibility, price) = futures::future::try_join(ask(ELIGIBILITY), ask(PRICE)).await.map_err(Error::from_peer)?;
+        let facts = eligibility.facts.into_iter().chain(price.facts).collect();
+        Ok(Needs { facts, revisions: [eligibility.revision, price.revision] })
+    }
+}

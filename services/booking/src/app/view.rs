@@ -1,0 +1,115 @@
+//! Rows as callers see them: in their language, and what residents typed only for those who may read it.
+
+use linli_kernel::Lang;
+use linli_kit::check::{etag, timestamp};
+use linli_kit::crypto::Aad;
+use linli_kit::{Ctx, Error, Result};
+use linli_proto::booking::booking::Details;
+use linli_proto::booking::{Booking, Receipt, Slot};
+use linli_proto::common::answer::Value;
+use linli_proto::common::{Amount, Reason};
+use prost::Message as _;
+
+use super::{App, events};
+use crate::domain::State;
+use crate::ids::BookingId;
+use crate::store;
+use crate::store::bookings::BookingRow;
+use crate::store::receipts::ReceiptRow;
+use crate::store::slots::SlotRow;
+
+/// A slot as everybody sees it.
+pub(super) fn slot(row: &SlotRow) -> Slot {
+    Slot {
+        name: row.name(),
+        schedule: row.schedule.clone(),
+        offering: row.offering.clone(),
+        station: row.station.clone(),
+        start_time: Some(timestamp(row.start)),
+        end_time: Some(timestamp(row.end)),
+        capacity: row.capacity,
+        taken: row.taken,
+        waiting: row.waiting,
+        state: i32::try_from(row.state).unwrap_or(0),
+    }
+}
+
+/// The reasons with their message in the caller's language.
+fn in_language(mut reasons: Vec<Reason>, lang: Lang) -> Vec<Reason> {
+    for reason in &mut reasons {
+        let Some(text) = &reason.text else { continue };
+        let (first, second) = match lang {
+            Lang::ZhCn => (&text.zh_cn, &text.en),
+            Lang::En => (&text.en, &text.zh_cn),
+        };
+        reason.message = if first.is_empty() { second.clone() } else { first.clone() };
+    }
+    reasons
+}
+
+/// A receipt in the caller's language.
+pub(super) fn receipt(row: &ReceiptRow, lang: Lang) -> Result<Receipt> {
+    let spec = Receipt::decode(row.spec.as_slice()).map_err(Error::internal)?;
+    Ok(Receipt {
+        name: format!("areas/{}/receipts/{}", row.area, row.id),
+        booking: format!("areas/{}/bookings/{}", row.area, row.booking),
+        hook: row.hook.clone(),
+        verdict: row.verdict.clone(),
+        reasons: in_language(spec.reasons, lang),
+        rules: spec.rules,
+        facts_json: spec.facts_json,
+        create_time: Some(timestamp(row.created)),
+    })
+}
+
+impl App {
+    fn secret_place<'a>(area: &'a str, id: &'a [u8]) -> Aad<'a> {
+        Aad { table: "booking", column: "secret_enc", area, id }
+    }
+
+    /// Seals what a resident answered and described.
+    pub(super) fn seal_secret(&self, area: &str, id: BookingId, secret: &Booking) -> Vec<u8> {
+        let id = linli_kernel::Id::uuid(id);
+        self.keyring().seal(Self::secret_place(area, id.as_bytes()), &secret.encode_to_vec())
+    }
+
+    /// A booking; `texts`: with what the resident typed.
+    pub(super) async fn view_booking(&self, ctx: &Ctx, row: &BookingRow, texts: bool) -> Result<Booking> {
+        let mut booking = Booking::decode(row.spec.as_slice()).map_err(Error::internal)?;
+        let id = linli_kernel::Id::uuid(row.id);
+        let secret = self.keyring().open(Self::secret_place(&row.area, id.as_bytes()), &row.secret_enc)?;
+        let secret = Booking::decode(secret.as_slice()).map_err(Error::internal)?;
+        booking.answers = secret.answers;
+        if texts {
+            if let (Some(Details::Visit(visit)), Some(Details::Visit(typed))) = (&mut booking.details, secret.details) {
+                visit.description = typed.description;
+            }
+        } else {
+            booking.answers.retain(|answer| !matches!(answer.value, Some(Value::Text(_))));
+        }
+        let waits = matches!(row.state, State::Waitlisted { .. });
+        let waitlist_position =
+            if waits { store::bookings::position(self.store().reader(), row).await? } else { 0 };
+        let price = row.priced().then(|| Amount { asset: row.price_asset.clone(), value: row.price_value });
+        Ok(Booking {
+            name: row.name(),
+            slot: row.slot_name(),
+            resident: row.resident.clone(),
+            party: row.party,
+            state: events::proto_state(row.state),
+            reasons: in_language(booking.reasons, ctx.lang),
+            offering: row.offering.clone(),
+            booked_by: row.booked_by.clone(),
+            on_behalf: row.on_behalf,
+            price,
+            priority: row.priority,
+            waitlist_position,
+            start_time: Some(timestamp(row.window.start)),
+            hold: row.hold.clone(),
+            etag: etag(row.version),
+            create_time: Some(timestamp(row.created)),
+            update_time: Some(timestamp(row.updated)),
+            ..booking
+        })
+    }
+}
