@@ -18,7 +18,7 @@ fn main() -> Result<()> {
     collect(Path::new("linli"), &mut files)?;
     files.sort();
 
-    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR for build scripts")?);
     // What the binary carries for reflection needs no comments; the generated code does.
     std::fs::write(out.join("linli.bin"), compile(&files, false)?)?;
     let documented = prost_types::FileDescriptorSet::decode(compile(&files, true)?.as_slice())?;

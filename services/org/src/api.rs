@@ -33,12 +33,26 @@ impl OrgService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.list_areas(&ctx, &msg).await }).await
     }
 
-    async fn get_structure_template(&self, request: Request<pb::GetStructureTemplateRequest>) -> Answer<pb::StructureTemplate> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_structure_template(&ctx, &msg).await }).await
+    async fn get_structure_template(
+        &self,
+        request: Request<pb::GetStructureTemplateRequest>,
+    ) -> Answer<pb::StructureTemplate> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.get_structure_template(&ctx, &msg).await })
+            .await
     }
 
-    async fn list_structure_templates(&self, request: Request<pb::ListStructureTemplatesRequest>) -> Answer<pb::ListStructureTemplatesResponse> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.list_structure_templates(&ctx, &msg).await }).await
+    async fn list_structure_templates(
+        &self,
+        request: Request<pb::ListStructureTemplatesRequest>,
+    ) -> Answer<pb::ListStructureTemplatesResponse> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.list_structure_templates(&ctx, &msg).await })
+            .await
     }
 
     async fn get_unit(&self, request: Request<pb::GetUnitRequest>) -> Answer<pb::Unit> {
@@ -89,7 +103,10 @@ impl OrgService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_appointment(&ctx, &msg).await }).await
     }
 
-    async fn list_appointments(&self, request: Request<pb::ListAppointmentsRequest>) -> Answer<pb::ListAppointmentsResponse> {
+    async fn list_appointments(
+        &self,
+        request: Request<pb::ListAppointmentsRequest>,
+    ) -> Answer<pb::ListAppointmentsResponse> {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.list_appointments(&ctx, &msg).await }).await
     }
 
@@ -97,8 +114,15 @@ impl OrgService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.check_access(&ctx, &msg).await }).await
     }
 
-    async fn batch_get_resident_facts(&self, request: Request<pb::BatchGetResidentFactsRequest>) -> Answer<pb::BatchGetResidentFactsResponse> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.batch_get_resident_facts(&ctx, &msg).await }).await
+    async fn batch_get_resident_facts(
+        &self,
+        request: Request<pb::BatchGetResidentFactsRequest>,
+    ) -> Answer<pb::BatchGetResidentFactsResponse> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.batch_get_resident_facts(&ctx, &msg).await })
+            .await
     }
 
     async fn list_electors(&self, request: Request<pb::ListElectorsRequest>) -> Answer<pb::ListElectorsResponse> {
@@ -109,12 +133,26 @@ impl OrgService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.update_area(&ctx, msg).await }).await
     }
 
-    async fn create_structure_template(&self, request: Request<pb::CreateStructureTemplateRequest>) -> Answer<pb::StructureTemplate> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.create_structure_template(&ctx, msg).await }).await
+    async fn create_structure_template(
+        &self,
+        request: Request<pb::CreateStructureTemplateRequest>,
+    ) -> Answer<pb::StructureTemplate> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.create_structure_template(&ctx, msg).await })
+            .await
     }
 
-    async fn update_structure_template(&self, request: Request<pb::UpdateStructureTemplateRequest>) -> Answer<pb::StructureTemplate> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.update_structure_template(&ctx, msg).await }).await
+    async fn update_structure_template(
+        &self,
+        request: Request<pb::UpdateStructureTemplateRequest>,
+    ) -> Answer<pb::StructureTemplate> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.update_structure_template(&ctx, msg).await })
+            .await
     }
 
     async fn create_unit(&self, request: Request<pb::CreateUnitRequest>) -> Answer<pb::Unit> {
@@ -125,7 +163,10 @@ impl OrgService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.update_unit(&ctx, msg).await }).await
     }
 
-    async fn batch_create_units(&self, request: Request<pb::BatchCreateUnitsRequest>) -> Answer<pb::BatchCreateUnitsResponse> {
+    async fn batch_create_units(
+        &self,
+        request: Request<pb::BatchCreateUnitsRequest>,
+    ) -> Answer<pb::BatchCreateUnitsResponse> {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.batch_create_units(&ctx, msg).await }).await
     }
 
@@ -145,8 +186,15 @@ impl OrgService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.create_household(&ctx, msg).await }).await
     }
 
-    async fn batch_create_households(&self, request: Request<pb::BatchCreateHouseholdsRequest>) -> Answer<pb::BatchCreateHouseholdsResponse> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.batch_create_households(&ctx, msg).await }).await
+    async fn batch_create_households(
+        &self,
+        request: Request<pb::BatchCreateHouseholdsRequest>,
+    ) -> Answer<pb::BatchCreateHouseholdsResponse> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.batch_create_households(&ctx, msg).await })
+            .await
     }
 
     async fn create_person(&self, request: Request<pb::CreatePersonRequest>) -> Answer<pb::Person> {
@@ -161,8 +209,15 @@ impl OrgService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.create_appointment(&ctx, msg).await }).await
     }
 
-    async fn batch_create_appointments(&self, request: Request<pb::BatchCreateAppointmentsRequest>) -> Answer<pb::BatchCreateAppointmentsResponse> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.batch_create_appointments(&ctx, msg).await }).await
+    async fn batch_create_appointments(
+        &self,
+        request: Request<pb::BatchCreateAppointmentsRequest>,
+    ) -> Answer<pb::BatchCreateAppointmentsResponse> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.batch_create_appointments(&ctx, msg).await })
+            .await
     }
 
     async fn end_appointment(&self, request: Request<pb::EndAppointmentRequest>) -> Answer<pb::Appointment> {
@@ -170,7 +225,11 @@ impl OrgService for Api {
     }
 
     async fn delete_structure_template(&self, request: Request<pb::DeleteStructureTemplateRequest>) -> Answer<()> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.delete_structure_template(&ctx, msg).await }).await
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.delete_structure_template(&ctx, msg).await })
+            .await
     }
 
     async fn delete_unit(&self, request: Request<pb::DeleteUnitRequest>) -> Answer<()> {

@@ -3,6 +3,7 @@
 mod appointments;
 mod areas;
 mod facts;
+mod households;
 mod links;
 mod people;
 mod roles;
@@ -68,8 +69,7 @@ impl App {
     /// The event of a unit's row.
     fn unit_event(ctx: &Ctx, area: &AreaId, row: &unit::Model, deleted: bool) -> EventDraft {
         let name = format!("areas/{area}/units/{}", row.id);
-        let payload =
-            pb::UnitChanged { unit: name.clone(), path: row.path.clone(), kind: row.kind.clone(), deleted };
+        let payload = pb::UnitChanged { unit: name.clone(), path: row.path.clone(), kind: row.kind.clone(), deleted };
         Self::event(ctx, "linli.org.v1.UnitChanged", area, &name, row.revision, &payload)
     }
 }

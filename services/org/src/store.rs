@@ -1,5 +1,6 @@
 //! Org's rows and the queries on them. Never: a decision.
 
+mod dialect;
 pub(crate) mod entities;
 pub(crate) mod tables;
 
@@ -7,8 +8,8 @@ use linli_kit::store::{Engine, Store, Tx};
 use linli_kit::{Error, Result};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbBackend, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Statement, Value,
+    ColumnTrait as _, Condition, ConnectionTrait, DbBackend, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Statement, Value,
 };
 
 use crate::domain::tree;
@@ -49,8 +50,7 @@ pub(crate) async fn subtree(conn: &impl ConnectionTrait, area: &str, path: &str)
 /// SQLite has one writer; on PostgreSQL the area's row is locked.
 pub(crate) async fn lock_area(tx: &Tx<'_>, slug: &str) -> Result<()> {
     if tx.engine() == Engine::Postgres {
-        let sql = "SELECT 1 AS one FROM area WHERE area = $1 FOR UPDATE";
-        tx.conn().query_one_raw(tx.statement(sql, [slug.into()])).await?;
+        tx.conn().query_one_raw(tx.statement(dialect::postgres::LOCK_AREA, [slug.into()])).await?;
     }
     Ok(())
 }
@@ -101,9 +101,7 @@ pub(crate) async fn holders(conn: &impl ConnectionTrait, area: &str, now_us: i64
 
 /// The condition "the term runs at this instant".
 pub(crate) fn running(now_us: i64) -> Condition {
-    let open = Condition::any()
-        .add(appointment::Column::EndUs.is_null())
-        .add(appointment::Column::EndUs.gt(now_us));
+    let open = Condition::any().add(appointment::Column::EndUs.is_null()).add(appointment::Column::EndUs.gt(now_us));
     Condition::all().add(appointment::Column::StartUs.lte(now_us)).add(open)
 }
 

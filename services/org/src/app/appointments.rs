@@ -13,8 +13,8 @@ use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, filter, ids};
 use linli_proto::org as pb;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -35,7 +35,11 @@ const MAX_BATCH: usize = 1000;
 
 impl App {
     /// Returns one appointment.
-    pub(crate) async fn get_appointment(&self, ctx: &Ctx, request: &pb::GetAppointmentRequest) -> Result<pb::Appointment> {
+    pub(crate) async fn get_appointment(
+        &self,
+        ctx: &Ctx,
+        request: &pb::GetAppointmentRequest,
+    ) -> Result<pb::Appointment> {
         let (area, id) = check::recorded::<AppointmentId>("name", &request.name, "appointments")?;
         let row = self.appointment_row(&area, id).await?;
         let unit = row.as_ref().map(|r| r.unit.clone()).unwrap_or_default();
@@ -60,9 +64,8 @@ impl App {
         let as_of_text = r.as_of_time.as_ref().map(|_| as_of.to_string()).unwrap_or_default();
         let query = [r.parent.as_str(), &r.filter, &r.order_by, &as_of_text];
         let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, r.page_size, &r.page_token)?;
-        let ended = Condition::all()
-            .add(appointment::Column::EndUs.is_not_null())
-            .add(appointment::Column::EndUs.lte(as_of));
+        let ended =
+            Condition::all().add(appointment::Column::EndUs.is_not_null()).add(appointment::Column::EndUs.lte(as_of));
         let state: sea_orm::sea_query::CaseStatement =
             Expr::case(appointment::Column::StartUs.gt(as_of), pb::AppointmentState::Upcoming as i32)
                 .case(ended, pb::AppointmentState::Ended as i32)
@@ -71,7 +74,11 @@ impl App {
             filter::FilterField::new("unit", filter::Kind::Ref(unit_value), Expr::col(appointment::Column::Unit)),
             filter::FilterField::new("role", filter::Kind::Text, Expr::col(appointment::Column::Role)),
             filter::FilterField::new("appointee", filter::Kind::Text, Expr::col(appointment::Column::Appointee)),
-            filter::FilterField::new("state", filter::Kind::proto_enum("linli.org.v1.AppointmentState"), Expr::Case(Box::new(state))),
+            filter::FilterField::new(
+                "state",
+                filter::Kind::proto_enum("linli.org.v1.AppointmentState"),
+                Expr::Case(Box::new(state)),
+            ),
         ];
         let visible = scope.condition(|area, within| {
             let here = Condition::all().add(appointment::Column::Area.eq(area));
@@ -81,7 +88,8 @@ impl App {
                 Within::Person(name) => here.add(appointment::Column::Appointee.eq(name)),
             })
         });
-        let key = [(Expr::col(appointment::Column::Area), Order::Asc), (Expr::col(appointment::Column::Id), Order::Asc)];
+        let key =
+            [(Expr::col(appointment::Column::Area), Order::Asc), (Expr::col(appointment::Column::Id), Order::Asc)];
         let rows = appointment::Entity::find()
             .filter(visible)
             .filter(filter::condition(&r.filter, &fields)?)
@@ -91,8 +99,7 @@ impl App {
             .limit(page.limit())
             .all(self.parts.store.reader())
             .await?;
-        let (rows, next_page_token) =
-            page.cut(rows, |row| vec![KeyPart::Text(row.area.clone()), KeyPart::Id(row.id)]);
+        let (rows, next_page_token) = page.cut(rows, |row| vec![KeyPart::Text(row.area.clone()), KeyPart::Id(row.id)]);
         let appointments = rows.into_iter().map(|row| proto(row, as_of)).collect();
         Ok(pb::ListAppointmentsResponse { appointments, next_page_token })
     }
@@ -216,7 +223,9 @@ impl App {
         bad.code(&format!("{at}role"), &wanted.role);
         let access_role = match template.post(&wanted.role) {
             Some(post) => post.access_role.clone(),
-            None if self.access.matrix().bit(&wanted.role).is_some() && wanted.role != "operator" => wanted.role.clone(),
+            None if self.access.matrix().bit(&wanted.role).is_some() && wanted.role != "operator" => {
+                wanted.role.clone()
+            }
             None => {
                 bad.push(FieldViolation::new(format!("{at}role"), "POST_UNKNOWN").arg("post", &wanted.role));
                 String::new()
@@ -318,9 +327,7 @@ impl App {
         self.roles.refresh().await?;
         let row = match done {
             Once::Done(row) => row,
-            Once::Repeat(_) => {
-                self.appointment_row(&area, id).await?.ok_or_else(|| Error::not_found(&request.name))?
-            }
+            Once::Repeat(_) => self.appointment_row(&area, id).await?.ok_or_else(|| Error::not_found(&request.name))?,
         };
         Ok(proto(row, ctx.now().micros()))
     }
@@ -353,7 +360,8 @@ async fn check_conflicts(
     let mut bad = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         let roles = held.entry((row.appointee.clone(), row.unit.clone())).or_default();
-        let field = if prefix.is_empty() { "appointment.role".to_owned() } else { format!("{prefix}[{i}].appointment.role") };
+        let field =
+            if prefix.is_empty() { "appointment.role".to_owned() } else { format!("{prefix}[{i}].appointment.role") };
         if roles.contains(&row.role) {
             bad.push(FieldViolation::new(field, "POST_HELD_ALREADY").arg("post", &row.role));
         } else if let Some(other) = template.conflict(&row.role, roles) {

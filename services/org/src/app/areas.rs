@@ -10,7 +10,10 @@ use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, filter};
 use linli_proto::org as pb;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
 
 use super::App;
 use crate::store::entities::area;
@@ -43,7 +46,11 @@ impl App {
             &r.page_token,
         )?;
         let fields = [
-            filter::FilterField::new("kind", filter::Kind::proto_enum("linli.org.v1.AreaKind"), Expr::col(area::Column::Kind)),
+            filter::FilterField::new(
+                "kind",
+                filter::Kind::proto_enum("linli.org.v1.AreaKind"),
+                Expr::col(area::Column::Kind),
+            ),
             filter::FilterField::new("parent", filter::Kind::Ref(slug_value), Expr::col(area::Column::Parent)),
         ];
         let rows = area::Entity::find()
@@ -96,7 +103,11 @@ impl App {
                         return Ok((area.name(), proto(before.filter(|_| unchanged).unwrap_or(merged))));
                     }
                     let active = merged.clone().into_active_model().reset_all();
-                    if before.is_none() { active.insert(tx.conn()).await? } else { active.update(tx.conn()).await? };
+                    if before.is_none() {
+                        active.insert(tx.conn()).await?
+                    } else {
+                        active.update(tx.conn()).await?
+                    };
                     roles_changed(tx).await?;
                     let payload = pb::AreaChanged {
                         area: area.name(),
@@ -127,7 +138,10 @@ impl App {
             bad.push(FieldViolation::new("area.division_code", "FIELD_FORMAT").arg("expected", "2 to 12 digits"));
         }
         if row.time_zone.parse::<chrono_tz::Tz>().is_err() {
-            bad.push(FieldViolation::new("area.time_zone", "FIELD_FORMAT").arg("expected", "IANA time zone, such as Asia/Shanghai"));
+            bad.push(
+                FieldViolation::new("area.time_zone", "FIELD_FORMAT")
+                    .arg("expected", "IANA time zone, such as Asia/Shanghai"),
+            );
         }
         let mut at = row.parent.clone();
         let mut steps = 0;
@@ -166,7 +180,9 @@ fn mask(request: &pb::UpdateAreaRequest, creating: bool) -> Result<Vec<String>> 
     for path in &given {
         match path.as_str() {
             known if PATHS.contains(&known) => {}
-            "name" | "etag" | "create_time" | "update_time" => bad.bad(format!("update_mask.{path}"), "FIELD_OUTPUT_ONLY"),
+            "name" | "etag" | "create_time" | "update_time" => {
+                bad.bad(format!("update_mask.{path}"), "FIELD_OUTPUT_ONLY")
+            }
             _ => bad.bad(format!("update_mask.{path}"), "FIELD_UNKNOWN"),
         }
     }

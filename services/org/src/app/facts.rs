@@ -13,7 +13,8 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, Order, QueryFilter as _, Query
 use uuid::Uuid;
 
 use super::App;
-use super::people::{PersonId, household_name, person_name, unit_name};
+use super::households::household_name;
+use super::people::{PersonId, person_name, unit_name};
 use crate::domain::tree;
 use crate::store::entities::{appointment, household, person, unit};
 use crate::store::{INSERT_CHUNK, people_of, running, unit_of};
@@ -23,7 +24,11 @@ const MAX_FACTS: usize = 1000;
 
 impl App {
     /// Answers OK when the caller holds the permission on the resource.
-    pub(crate) async fn check_access(&self, ctx: &Ctx, request: &pb::CheckAccessRequest) -> Result<pb::CheckAccessResponse> {
+    pub(crate) async fn check_access(
+        &self,
+        ctx: &Ctx,
+        request: &pb::CheckAccessRequest,
+    ) -> Result<pb::CheckAccessResponse> {
         let area = check::area("name", &request.name)?;
         self.access.authorise(ctx, &Target::area(&area))?;
         Ok(pb::CheckAccessResponse {})
@@ -84,7 +89,11 @@ impl App {
     }
 
     /// Lists who may vote under a unit.
-    pub(crate) async fn list_electors(&self, ctx: &Ctx, r: &pb::ListElectorsRequest) -> Result<pb::ListElectorsResponse> {
+    pub(crate) async fn list_electors(
+        &self,
+        ctx: &Ctx,
+        r: &pb::ListElectorsRequest,
+    ) -> Result<pb::ListElectorsResponse> {
         let name = check::name("unit", &r.unit, "units")?;
         self.access.authorise(ctx, &Self::unit_target(name.area(), name.id()))?;
         let mut bad = Violations::new();

@@ -46,11 +46,7 @@ impl App {
     }
 
     /// Creates unit link.
-    pub(crate) async fn create_unit_link(
-        &self,
-        ctx: &Arc<Ctx>,
-        r: pb::CreateUnitLinkRequest,
-    ) -> Result<pb::UnitLink> {
+    pub(crate) async fn create_unit_link(&self, ctx: &Arc<Ctx>, r: pb::CreateUnitLinkRequest) -> Result<pb::UnitLink> {
         let area = check::area("parent", &r.parent)?;
         self.roles.current(ctx).await?;
         self.access.authorise(ctx, &Target::area(&area))?;
@@ -72,11 +68,7 @@ impl App {
     }
 
     /// Changes unit link; with `allow_missing` creates it.
-    pub(crate) async fn update_unit_link(
-        &self,
-        ctx: &Arc<Ctx>,
-        r: pb::UpdateUnitLinkRequest,
-    ) -> Result<pb::UnitLink> {
+    pub(crate) async fn update_unit_link(&self, ctx: &Arc<Ctx>, r: pb::UpdateUnitLinkRequest) -> Result<pb::UnitLink> {
         let wanted = r.unit_link.clone().unwrap_or_default();
         let name = check::name("unit_link.name", &wanted.name, "unitLinks")?;
         let area = name.area();

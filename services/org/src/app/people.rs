@@ -1,6 +1,5 @@
-//! Households and people. Names and tags are stored sealed; a blind index finds people by tag.
+//! People. Names and tags are stored sealed; a blind index finds people by tag.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use linli_access::{Target, Within};
@@ -14,47 +13,28 @@ use linli_kit::{Ctx, Error, FieldViolation, Result, filter, ids};
 use linli_proto::org as pb;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
 use super::App;
-use crate::store::entities::{household, person, person_tag, unit};
+use super::households::{HouseholdId, household_name};
+use crate::store::entities::{household, person, person_tag};
 use crate::store::{INSERT_CHUNK, add_counts, household_of, units_of};
 
-define_id!(
-    /// Id of a household.
-    HouseholdId,
-    "hh"
-);
 define_id!(
     /// Id of a person.
     PersonId,
     "per"
 );
 
-/// Households of one batch.
-const MAX_BATCH: usize = 1000;
-/// People of one household draft.
-const MAX_PEOPLE: usize = 20;
 /// Tags of one person.
 const MAX_TAGS: usize = 16;
 
 /// The full name of a person's resource.
 pub(super) fn person_name(area: &str, id: Uuid) -> String {
     format!("areas/{area}/people/{}", PersonId::from_uuid(id))
-}
-
-/// The full name of a household's resource.
-pub(super) fn household_name(area: &str, id: Uuid) -> String {
-    format!("areas/{area}/households/{}", HouseholdId::from_uuid(id))
-}
-
-/// A household with its people, to be written together.
-struct Draft {
-    household: household::Model,
-    people: Vec<(person::Model, Vec<String>)>,
 }
 
 impl App {
@@ -72,7 +52,7 @@ impl App {
         Ok(text.split(' ').filter(|t| !t.is_empty()).map(str::to_owned).collect())
     }
 
-    fn person_proto(&self, row: person::Model) -> Result<pb::Person> {
+    pub(super) fn person_proto(&self, row: person::Model) -> Result<pb::Person> {
         Ok(pb::Person {
             name: person_name(&row.area, row.id),
             full_name: self.open("full_name_enc", &row)?,
@@ -87,175 +67,7 @@ impl App {
         })
     }
 
-    /// Returns one household.
-    pub(crate) async fn get_household(&self, ctx: &Ctx, request: &pb::GetHouseholdRequest) -> Result<pb::Household> {
-        let (area, id) = check::recorded::<HouseholdId>("name", &request.name, "households")?;
-        let row = household_of(self.parts.store.reader(), area.as_str(), id.uuid()).await?;
-        let unit = row.as_ref().map(|r| r.unit.clone()).unwrap_or_default();
-        self.access.authorise(ctx, &Self::unit_target(&area, &unit))?;
-        row.map(household_proto).ok_or_else(|| Error::not_found(&request.name))
-    }
-
-    /// Lists households by id.
-    pub(crate) async fn list_households(
-        &self,
-        ctx: &Ctx,
-        r: &pb::ListHouseholdsRequest,
-    ) -> Result<pb::ListHouseholdsResponse> {
-        let area = check::list_parent(&r.parent)?;
-        let scope = self.access.scope(ctx, area.as_ref())?;
-        let query = [r.parent.as_str(), &r.filter, &r.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, r.page_size, &r.page_token)?;
-        let fields =
-            [filter::FilterField::new("unit", filter::Kind::Ref(unit_value), Expr::col(household::Column::Unit))];
-        let visible = scope.condition(|area, within| {
-            let here = Condition::all().add(household::Column::Area.eq(area));
-            match within {
-                Within::All => Some(here),
-                Within::Units(units) => Some(here.add(household::Column::Unit.is_in(units.iter().cloned()))),
-                Within::Person(_) => None,
-            }
-        });
-        let key = [(Expr::col(household::Column::Area), Order::Asc), (Expr::col(household::Column::Id), Order::Asc)];
-        let rows = household::Entity::find()
-            .filter(visible)
-            .filter(filter::condition(&r.filter, &fields)?)
-            .filter(page.condition(&key)?)
-            .order_by_asc(household::Column::Area)
-            .order_by_asc(household::Column::Id)
-            .limit(page.limit())
-            .all(self.parts.store.reader())
-            .await?;
-        let (rows, next_page_token) =
-            page.cut(rows, |row| vec![KeyPart::Text(row.area.clone()), KeyPart::Id(row.id)]);
-        let households = rows.into_iter().map(household_proto).collect();
-        Ok(pb::ListHouseholdsResponse { households, next_page_token })
-    }
-
-    /// Creates one household without people.
-    pub(crate) async fn create_household(
-        &self,
-        ctx: &Arc<Ctx>,
-        request: pb::CreateHouseholdRequest,
-    ) -> Result<pb::Household> {
-        let draft = pb::HouseholdDraft {
-            household: request.household,
-            people: Vec::new(),
-            request_id: request.request_id,
-        };
-        let batch = pb::BatchCreateHouseholdsRequest { parent: request.parent, requests: vec![draft] };
-        let made = self.batch_create_households(ctx, batch).await?;
-        let first = made.households.into_iter().next().and_then(|r| r.household);
-        first.ok_or_else(|| Error::internal("a batch of one answered nothing"))
-    }
-
-    /// Creates households with their people, all or none.
-    pub(crate) async fn batch_create_households(
-        &self,
-        ctx: &Arc<Ctx>,
-        request: pb::BatchCreateHouseholdsRequest,
-    ) -> Result<pb::BatchCreateHouseholdsResponse> {
-        let area = check::area("parent", &request.parent)?;
-        self.roles.current(ctx).await?;
-        self.access.authorise(ctx, &Target::area(&area))?;
-        self.must_be_area(&area).await?;
-        let drafts = self.check_households(ctx, &area, &request)?;
-        let request_id = request.requests.first().map(|r| r.request_id.clone()).unwrap_or_default();
-        let mut hashed = request.clone();
-        hashed.requests.iter_mut().for_each(|r| r.request_id.clear());
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
-        // The name of a batch is its households' ids, so that a repeat can read them again.
-        let resource = drafts.iter().map(|d| HouseholdId::from_uuid(d.household.id).to_string()).collect::<Vec<_>>();
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request_id, hash, "org.create_households", |tx| {
-                let (area, drafts, resource) = (&area, &drafts, &resource);
-                Box::pin(async move {
-                    self.insert_households(tx, ctx, area, drafts).await?;
-                    Ok((resource.join(","), ()))
-                })
-            })
-            .await?;
-        match done {
-            Once::Done(()) => {
-                let answer = drafts.into_iter().map(|draft| {
-                    let people = draft.people.into_iter().map(|(row, _)| self.person_proto(row));
-                    Ok(pb::HouseholdResult {
-                        household: Some(household_proto(draft.household)),
-                        people: people.collect::<Result<_>>()?,
-                    })
-                });
-                Ok(pb::BatchCreateHouseholdsResponse { households: answer.collect::<Result<_>>()? })
-            }
-            Once::Repeat(resource) => self.read_households(&area, &resource).await,
-        }
-    }
-
-    async fn read_households(&self, area: &AreaId, ids: &str) -> Result<pb::BatchCreateHouseholdsResponse> {
-        let mut households = Vec::new();
-        for id in ids.split(',') {
-            let id = HouseholdId::parse(id).map_err(Error::internal)?;
-            let row = household_of(self.parts.store.reader(), area.as_str(), id.uuid()).await?;
-            let row = row.ok_or_else(|| Error::not_found(household_name(area.as_str(), id.uuid())))?;
-            let people = person::Entity::find()
-                .filter(person::Column::Area.eq(area.as_str()))
-                .filter(person::Column::Household.eq(id.uuid()))
-                .order_by_asc(person::Column::Id)
-                .all(self.parts.store.reader())
-                .await?;
-            households.push(pb::HouseholdResult {
-                household: Some(household_proto(row)),
-                people: people.into_iter().map(|p| self.person_proto(p)).collect::<Result<_>>()?,
-            });
-        }
-        Ok(pb::BatchCreateHouseholdsResponse { households })
-    }
-
-    fn check_households(
-        &self,
-        ctx: &Ctx,
-        area: &AreaId,
-        request: &pb::BatchCreateHouseholdsRequest,
-    ) -> Result<Vec<Draft>> {
-        let mut bad = Violations::new();
-        bad.max_items("requests", request.requests.len(), MAX_BATCH);
-        bad.ensure(!request.requests.is_empty(), "requests", "FIELD_REQUIRED");
-        if request.requests.len() > MAX_BATCH {
-            return bad.finish().map(|()| Vec::new());
-        }
-        let now = ctx.now();
-        let mut drafts = Vec::with_capacity(request.requests.len());
-        for (i, one) in request.requests.iter().enumerate() {
-            let at = format!("requests[{i}]");
-            let wanted = one.household.clone().unwrap_or_default();
-            let unit = bad.name_in(&format!("{at}.household.unit"), &wanted.unit, "units", area);
-            bad.max_chars(&format!("{at}.household.import_key"), &wanted.import_key, 100);
-            bad.max_items(&format!("{at}.people"), one.people.len(), MAX_PEOPLE);
-            let unit = unit.map(|u| u.id().to_owned()).unwrap_or_default();
-            let id = ids::new_v7::<HouseholdId>(now).uuid();
-            let household = household::Model {
-                area: area.as_str().to_owned(),
-                id,
-                unit: unit.clone(),
-                import_key: wanted.import_key,
-                people: i64::try_from(one.people.len()).unwrap_or(0),
-                revision: 1,
-                create_us: now.micros(),
-                update_us: now.micros(),
-            };
-            let mut people = Vec::new();
-            for (j, p) in one.people.iter().enumerate() {
-                check_person(&mut bad, ctx, &format!("{at}.people[{j}]"), p);
-                people.push(self.new_person(ctx, area, p, Some(id), &unit));
-            }
-            drafts.push(Draft { household, people });
-        }
-        bad.finish()?;
-        Ok(drafts)
-    }
-
-    fn new_person(
+    pub(super) fn new_person(
         &self,
         ctx: &Ctx,
         area: &AreaId,
@@ -281,41 +93,18 @@ impl App {
         (row, p.tags.clone())
     }
 
-    async fn insert_households(&self, tx: &Tx<'_>, ctx: &Ctx, area: &AreaId, drafts: &[Draft]) -> Result<()> {
-        let mut counts: HashMap<&str, (i64, i64)> = HashMap::new();
-        for draft in drafts {
-            let count = counts.entry(&draft.household.unit).or_default();
-            *count = (count.0 + 1, count.1 + draft.household.people);
-        }
-        must_exist(tx, area, counts.keys().map(|u| (*u).to_owned()).collect(), drafts).await?;
-        for chunk in drafts.chunks(INSERT_CHUNK) {
-            let rows = chunk.iter().map(|d| d.household.clone().into_active_model());
-            household::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
-        }
-        let people: Vec<&(person::Model, Vec<String>)> = drafts.iter().flat_map(|d| &d.people).collect();
-        self.insert_people(tx, area, &people).await?;
-        let mut sorted: Vec<_> = counts.into_iter().collect();
-        sorted.sort_unstable();
-        for (unit, (households, people)) in sorted {
-            add_counts(tx, area.as_str(), unit, households, people).await?;
-        }
-        for draft in drafts {
-            let name = household_name(area.as_str(), draft.household.id);
-            let payload = pb::HouseholdChanged { household: name.clone(), unit: unit_name(area.as_str(), &draft.household.unit) };
-            tx.emit(Self::event(ctx, "linli.org.v1.HouseholdChanged", area, &name, 1, &payload));
-        }
-        Ok(())
-    }
-
-    async fn insert_people(&self, tx: &Tx<'_>, area: &AreaId, people: &[&(person::Model, Vec<String>)]) -> Result<()> {
+    pub(super) async fn insert_people(
+        &self,
+        tx: &Tx<'_>,
+        area: &AreaId,
+        people: &[&(person::Model, Vec<String>)],
+    ) -> Result<()> {
         for chunk in people.chunks(INSERT_CHUNK) {
             let rows = chunk.iter().map(|(row, _)| row.clone().into_active_model());
             person::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
         }
-        let tags: Vec<person_tag::Model> = people
-            .iter()
-            .flat_map(|(row, tags)| tags.iter().map(|tag| self.tag_row(area, row.id, tag)))
-            .collect();
+        let tags: Vec<person_tag::Model> =
+            people.iter().flat_map(|(row, tags)| tags.iter().map(|tag| self.tag_row(area, row.id, tag))).collect();
         for chunk in tags.chunks(INSERT_CHUNK) {
             let rows = chunk.iter().map(|row| row.clone().into_active_model());
             person_tag::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
@@ -339,9 +128,8 @@ impl App {
 
     async fn read_person(&self, ctx: &Ctx, area: &AreaId, id: PersonId) -> Result<pb::Person> {
         let name = person_name(area.as_str(), id.uuid());
-        let row = person::Entity::find_by_id((area.as_str().to_owned(), id.uuid()))
-            .one(self.parts.store.reader())
-            .await?;
+        let row =
+            person::Entity::find_by_id((area.as_str().to_owned(), id.uuid())).one(self.parts.store.reader()).await?;
         let unit = row.as_ref().map(|r| r.unit.clone()).unwrap_or_default();
         self.access.authorise(ctx, &Self::unit_target(area, &unit).about(&name))?;
         tracing::info!(target: "linli::reads", subject = ctx.caller.recorded_as(), resource = name, "personal data read");
@@ -357,7 +145,11 @@ impl App {
         let (tags, rest) = split_tags(&r.filter);
         let fields = [
             filter::FilterField::new("unit", filter::Kind::Ref(unit_value), Expr::col(person::Column::Unit)),
-            filter::FilterField::new("household", filter::Kind::Ref(household_value), Expr::col(person::Column::Household)),
+            filter::FilterField::new(
+                "household",
+                filter::Kind::Ref(household_value),
+                Expr::col(person::Column::Household),
+            ),
             filter::FilterField::new("birth_year", filter::Kind::Int, Expr::col(person::Column::BirthYear)),
             filter::FilterField::new("import_key", filter::Kind::Text, Expr::col(person::Column::ImportKey)),
         ];
@@ -381,8 +173,7 @@ impl App {
             .all(self.parts.store.reader())
             .await?;
         tracing::info!(target: "linli::reads", subject = ctx.caller.recorded_as(), resource = r.parent, rows = rows.len(), "personal data read");
-        let (rows, next_page_token) =
-            page.cut(rows, |row| vec![KeyPart::Text(row.area.clone()), KeyPart::Id(row.id)]);
+        let (rows, next_page_token) = page.cut(rows, |row| vec![KeyPart::Text(row.area.clone()), KeyPart::Id(row.id)]);
         let people = rows.into_iter().map(|p| self.person_proto(p)).collect::<Result<_>>()?;
         Ok(pb::ListPeopleResponse { people, next_page_token })
     }
@@ -426,7 +217,8 @@ impl App {
                     let mut draft = draft.clone();
                     if let Some(id) = draft.0.household {
                         let row = household_of(tx.conn(), area.as_str(), id).await?;
-                        let row = row.ok_or_else(|| reference("person.household", household_name(area.as_str(), id)))?;
+                        let row =
+                            row.ok_or_else(|| reference("person.household", household_name(area.as_str(), id)))?;
                         draft.0.unit.clone_from(&row.unit);
                         household::Entity::update_many()
                             .col_expr(household::Column::People, Expr::col(household::Column::People).add(1))
@@ -485,7 +277,8 @@ impl App {
                     for path in paths {
                         match path.as_str() {
                             "full_name" => {
-                                row.full_name_enc = self.seal("full_name_enc", area.as_str(), row.id, &wanted.full_name);
+                                row.full_name_enc =
+                                    self.seal("full_name_enc", area.as_str(), row.id, &wanted.full_name);
                             }
                             "birth_year" => row.birth_year = wanted.birth_year,
                             _ => self.replace_tags(tx, area, &mut row, &wanted.tags).await?,
@@ -519,20 +312,6 @@ impl App {
     }
 }
 
-/// Every unit that drafts name must exist.
-async fn must_exist(tx: &Tx<'_>, area: &AreaId, units: Vec<String>, drafts: &[Draft]) -> Result<()> {
-    let mut found = std::collections::HashSet::new();
-    for chunk in units.chunks(INSERT_CHUNK) {
-        found.extend(units_of(tx.conn(), area.as_str(), chunk.to_vec()).await?.into_iter().map(|u: unit::Model| u.id));
-    }
-    let missing = drafts.iter().enumerate().filter(|(_, d)| !found.contains(&d.household.unit));
-    let bad = missing.map(|(i, d)| {
-        FieldViolation::new(format!("requests[{i}].household.unit"), "REFERENCE_NOT_FOUND")
-            .arg("value", unit_name(area.as_str(), &d.household.unit))
-    });
-    Error::check(bad.collect())
-}
-
 /// The id in a person's name.
 pub(super) fn person_id(name: &str) -> Option<Uuid> {
     Name::parse(name, "people").ok()?.typed::<PersonId>().ok().map(PersonId::uuid)
@@ -542,7 +321,7 @@ fn reference(field: &str, value: String) -> Error {
     Error::field(FieldViolation::new(field, "REFERENCE_NOT_FOUND").arg("value", value))
 }
 
-fn check_person(bad: &mut Violations, ctx: &Ctx, at: &str, p: &pb::Person) {
+pub(super) fn check_person(bad: &mut Violations, ctx: &Ctx, at: &str, p: &pb::Person) {
     bad.text(&format!("{at}.full_name"), &p.full_name, 60);
     if p.birth_year != 0 {
         use chrono::Datelike as _;
@@ -568,7 +347,9 @@ fn check_mask(request: &pb::UpdatePersonRequest, ctx: &Ctx, wanted: &pb::Person)
         match path.as_str() {
             "full_name" | "birth_year" | "tags" => paths.push(path.clone()),
             "household" | "unit" | "import_key" => bad.bad(format!("update_mask.{path}"), "FIELD_IMMUTABLE"),
-            "name" | "etag" | "create_time" | "update_time" => bad.bad(format!("update_mask.{path}"), "FIELD_OUTPUT_ONLY"),
+            "name" | "etag" | "create_time" | "update_time" => {
+                bad.bad(format!("update_mask.{path}"), "FIELD_OUTPUT_ONLY")
+            }
             _ => bad.bad(format!("update_mask.{path}"), "FIELD_UNKNOWN"),
         }
     }
@@ -598,7 +379,7 @@ fn split_tags(filter: &str) -> (Vec<String>, String) {
     (tags, rest)
 }
 
-fn unit_value(text: &str) -> Option<sea_orm::Value> {
+pub(super) fn unit_value(text: &str) -> Option<sea_orm::Value> {
     Name::parse(text, "units").ok().map(|n| n.id().into())
 }
 
@@ -609,16 +390,3 @@ fn household_value(text: &str) -> Option<sea_orm::Value> {
 pub(super) fn unit_name(area: &str, unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!("areas/{area}/units/{unit}") }
 }
-
-fn household_proto(row: household::Model) -> pb::Household {
-    pb::Household {
-        name: household_name(&row.area, row.id),
-        unit: unit_name(&row.area, &row.unit),
-        import_key: row.import_key,
-        people_count: i32::try_from(row.people).unwrap_or(i32::MAX),
-        etag: check::etag(row.revision),
-        create_time: Some(check::timestamp_us(row.create_us)),
-        update_time: Some(check::timestamp_us(row.update_us)),
-    }
-}
-

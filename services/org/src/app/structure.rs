@@ -96,7 +96,6 @@ impl App {
     }
 }
 
-
 /// The id that a structure template has: an area has at most one.
 const TEMPLATE_ID: &str = "structure";
 
@@ -155,7 +154,8 @@ impl App {
             .write_once(ctx, area.as_str(), &r.request_id, hash, "org.create_structure_template", |tx| {
                 let (key, wanted) = ((area.as_str(), r.structure_template_id.as_str()), &wanted);
                 Box::pin(async move {
-                    let written = self.templates.create(tx, ctx.now(), key, wanted, |m| self.check_template(m)).await?.entry;
+                    let written =
+                        self.templates.create(tx, ctx.now(), key, wanted, |m| self.check_template(m)).await?.entry;
                     Ok((written.resource.name.clone(), written.resource))
                 })
             })
@@ -185,8 +185,11 @@ impl App {
                 let (r, wanted) = (&r, &wanted);
                 Box::pin(async move {
                     let mask = r.update_mask.as_ref();
-                    let written =
-                        self.templates.update(tx, ctx.now(), wanted, mask, r.allow_missing, |m| self.check_template(m)).await?.entry;
+                    let written = self
+                        .templates
+                        .update(tx, ctx.now(), wanted, mask, r.allow_missing, |m| self.check_template(m))
+                        .await?
+                        .entry;
                     if r.validate_only {
                         return Err(ValidatedOnly::error(&written.resource));
                     }
@@ -201,7 +204,11 @@ impl App {
     }
 
     /// Deletes structure template.
-    pub(crate) async fn delete_structure_template(&self, ctx: &Arc<Ctx>, r: pb::DeleteStructureTemplateRequest) -> Result<()> {
+    pub(crate) async fn delete_structure_template(
+        &self,
+        ctx: &Arc<Ctx>,
+        r: pb::DeleteStructureTemplateRequest,
+    ) -> Result<()> {
         let name = check::name("name", &r.name, "structureTemplates")?;
         let area = name.area();
         self.roles.current(ctx).await?;

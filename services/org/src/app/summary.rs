@@ -18,7 +18,11 @@ use crate::store::{holders, subtree, unit_of};
 
 impl App {
     /// Counts what is below a unit.
-    pub(crate) async fn summarize_unit(&self, ctx: &Ctx, request: &pb::SummarizeUnitRequest) -> Result<pb::UnitSummary> {
+    pub(crate) async fn summarize_unit(
+        &self,
+        ctx: &Ctx,
+        request: &pb::SummarizeUnitRequest,
+    ) -> Result<pb::UnitSummary> {
         let name = check::name("name", &request.name, "units")?;
         self.access.authorise(ctx, &Self::unit_target(name.area(), name.id()))?;
         let row = unit_of(self.parts.store.reader(), name.area().as_str(), name.id()).await?;
@@ -27,7 +31,11 @@ impl App {
     }
 
     /// Counts what is in an area.
-    pub(crate) async fn summarize_area(&self, ctx: &Ctx, request: &pb::SummarizeAreaRequest) -> Result<pb::UnitSummary> {
+    pub(crate) async fn summarize_area(
+        &self,
+        ctx: &Ctx,
+        request: &pb::SummarizeAreaRequest,
+    ) -> Result<pb::UnitSummary> {
         let area = check::area("name", &request.name)?;
         self.access.authorise(ctx, &Target::area(&area))?;
         self.must_be_area(&area).await?;

@@ -1,5 +1,8 @@
 //! Units: creating, changing, moving, deleting; the paths of the trees.
 
+mod fields;
+mod placing;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,20 +11,20 @@ use linli_kernel::{AreaId, Name};
 use linli_kit::check::{self, Violations};
 use linli_kit::idempotency::{Once, request_hash};
 use linli_kit::page::{KeyPart, PageRequest};
-use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, filter};
 use linli_proto::org as pb;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use fields::{apply, check_mask, check_texts, proto, unit_id_value};
+use placing::{insert, place, relocate};
+
 use super::App;
-use crate::domain::template::{Template, Tree};
-use crate::domain::tree;
 use crate::store::entities::unit;
-use crate::store::{INSERT_CHUNK, lock_area, roles_changed, subtree, unit_in_use, unit_of};
+use crate::store::{lock_area, roles_changed, unit_in_use, unit_of};
 
 /// Units of one batch.
 const MAX_BATCH: usize = 1000;
@@ -57,7 +60,11 @@ impl App {
         let fields = [
             filter::FilterField::new("kind", filter::Kind::Text, Expr::col(unit::Column::Kind)),
             filter::FilterField::new("parent", filter::Kind::Ref(unit_id_value), Expr::col(unit::Column::Parent)),
-            filter::FilterField::new("tree", filter::Kind::proto_enum("linli.org.v1.Tree"), Expr::col(unit::Column::Tree)),
+            filter::FilterField::new(
+                "tree",
+                filter::Kind::proto_enum("linli.org.v1.Tree"),
+                Expr::col(unit::Column::Tree),
+            ),
         ];
         let visible = scope.condition(|area, within| {
             let here = Condition::all().add(unit::Column::Area.eq(area));
@@ -138,7 +145,10 @@ impl App {
             Once::Done(rows) => created.extend(rows.into_iter().map(proto)),
             Once::Repeat(_) => {
                 for draft in &drafts {
-                    created.push(self.read_unit(&Name::parse(&draft_name(&area, &draft.id), "units").map_err(Error::internal)?).await?);
+                    created.push(
+                        self.read_unit(&Name::parse(&draft_name(&area, &draft.id), "units").map_err(Error::internal)?)
+                            .await?,
+                    );
                 }
             }
         }
@@ -229,11 +239,8 @@ impl App {
         unit: pb::Unit,
     ) -> Result<pb::Unit> {
         if request.validate_only {
-            let one = pb::CreateUnitRequest {
-                unit_id: name.id().to_owned(),
-                unit: Some(unit.clone()),
-                ..Default::default()
-            };
+            let one =
+                pb::CreateUnitRequest { unit_id: name.id().to_owned(), unit: Some(unit.clone()), ..Default::default() };
             let batch = pb::BatchCreateUnitsRequest { parent: name.area().name(), requests: vec![one] };
             self.check_drafts(name.area(), &batch, "")?;
             return Ok(unit);
@@ -318,7 +325,9 @@ impl App {
                             .with("resource", name)
                             .with("by", by));
                     }
-                    unit::Entity::delete_by_id((area.as_str().to_owned(), name.id().to_owned())).exec(tx.conn()).await?;
+                    unit::Entity::delete_by_id((area.as_str().to_owned(), name.id().to_owned()))
+                        .exec(tx.conn())
+                        .await?;
                     row.revision += 1;
                     tx.emit(Self::unit_event(ctx, area, &row, true));
                     roles_changed(tx).await?;
@@ -339,244 +348,4 @@ struct Draft {
 
 fn draft_name(area: &AreaId, id: &str) -> String {
     format!("areas/{area}/units/{id}")
-}
-
-/// Gives drafts their paths: parents stand before them in the batch or in the table.
-async fn place(
-    tx: &Tx<'_>,
-    ctx: &Ctx,
-    area: &AreaId,
-    drafts: &[Draft],
-    template: &Template,
-    prefix: &str,
-) -> Result<Vec<unit::Model>> {
-    let mut bad = Violations::new();
-    let mut known: HashMap<String, (String, String)> = HashMap::new();
-    let mut ids: Vec<String> = drafts.iter().filter_map(|d| d.parent.clone()).collect();
-    ids.extend(drafts.iter().map(|d| d.id.clone()));
-    ids.sort();
-    ids.dedup();
-    for chunk in ids.chunks(INSERT_CHUNK) {
-        for row in crate::store::units_of(tx.conn(), area.as_str(), chunk.to_vec()).await? {
-            known.insert(row.id, (row.kind, row.path));
-        }
-    }
-    let mut rows = Vec::with_capacity(drafts.len());
-    for (i, draft) in drafts.iter().enumerate() {
-        let at = if prefix.is_empty() { String::new() } else { format!("{prefix}[{i}].") };
-        if known.contains_key(&draft.id) {
-            return Err(Error::new(ErrorCode::AlreadyExists, "ALREADY_EXISTS").with("resource", draft_name(area, &draft.id)));
-        }
-        let parent = match &draft.parent {
-            None => None,
-            Some(id) => match known.get(id) {
-                Some(found) => Some(found.clone()),
-                None => {
-                    bad.push(
-                        FieldViolation::new(format!("{at}unit.parent"), "REFERENCE_NOT_FOUND")
-                            .arg("value", draft_name(area, id)),
-                    );
-                    continue;
-                }
-            },
-        };
-        let Some(kind) = template.kind(&draft.unit.kind) else {
-            bad.push(FieldViolation::new(format!("{at}unit.kind"), "KIND_UNKNOWN").arg("kind", &draft.unit.kind));
-            continue;
-        };
-        if !template.nests(&kind.code, parent.as_ref().map(|(k, _)| k.as_str())) {
-            let under = parent.as_ref().map_or("-", |(k, _)| k.as_str());
-            bad.push(
-                FieldViolation::new(format!("{at}unit.parent"), "KIND_DOES_NOT_NEST")
-                    .arg("kind", &kind.code)
-                    .arg("parent", under),
-            );
-            continue;
-        }
-        let path = tree::child_path(parent.as_ref().map_or("", |(_, p)| p), &draft.id);
-        if tree::depth(&path) > tree::MAX_DEPTH {
-            bad.push(FieldViolation::new(format!("{at}unit.parent"), "TREE_TOO_DEEP").arg("max", tree::MAX_DEPTH));
-            continue;
-        }
-        known.insert(draft.id.clone(), (kind.code.clone(), path.clone()));
-        rows.push(new_row(ctx, area, draft, kind.tree, path));
-    }
-    bad.finish()?;
-    Ok(rows)
-}
-
-fn new_row(ctx: &Ctx, area: &AreaId, draft: &Draft, in_tree: Tree, path: String) -> unit::Model {
-    let now = ctx.now().micros();
-    let text = draft.unit.display_name.clone().unwrap_or_default();
-    unit::Model {
-        area: area.as_str().to_owned(),
-        id: draft.id.clone(),
-        parent: draft.parent.clone().unwrap_or_default(),
-        kind: draft.unit.kind.clone(),
-        tree: match in_tree {
-            Tree::Residents => pb::Tree::Residents as i32,
-            Tree::Party => pb::Tree::Party as i32,
-        },
-        path,
-        zh_cn: text.zh_cn,
-        en: text.en,
-        labels: labels_text(&draft.unit),
-        households: 0,
-        people: 0,
-        revision: 1,
-        create_us: now,
-        update_us: now,
-    }
-}
-
-async fn insert(tx: &Tx<'_>, rows: &[unit::Model]) -> Result<()> {
-    for chunk in rows.chunks(INSERT_CHUNK) {
-        let models = chunk.iter().map(|row| row.clone().into_active_model());
-        unit::Entity::insert_many(models).exec_without_returning(tx.conn()).await?;
-    }
-    Ok(())
-}
-
-/// Rewrites the paths of a subtree.
-async fn relocate(
-    tx: &Tx<'_>,
-    ctx: &Ctx,
-    area: &AreaId,
-    row: &unit::Model,
-    new_parent: &str,
-    template: &Template,
-) -> Result<unit::Model> {
-    let parent = match new_parent {
-        "" => None,
-        id => Some(unit_of(tx.conn(), area.as_str(), id).await?.ok_or_else(|| {
-            Error::field(FieldViolation::new("new_parent", "REFERENCE_NOT_FOUND").arg("value", draft_name(area, id)))
-        })?),
-    };
-    if parent.as_ref().is_some_and(|p| tree::is_below(&p.path, &row.path)) {
-        return Err(Error::field(FieldViolation::new("new_parent", "TREE_CYCLE")));
-    }
-    if !template.nests(&row.kind, parent.as_ref().map(|p| p.kind.as_str())) {
-        let under = parent.as_ref().map_or("-", |p| p.kind.as_str());
-        let violation = FieldViolation::new("new_parent", "KIND_DOES_NOT_NEST");
-        return Err(Error::field(violation.arg("kind", &row.kind).arg("parent", under)));
-    }
-    let units = subtree(tx.conn(), area.as_str(), &row.path).await?;
-    if units.len() > MAX_MOVE {
-        return Err(Error::new(ErrorCode::FailedPrecondition, "SUBTREE_TOO_LARGE").with("max", MAX_MOVE));
-    }
-    let new_top = tree::child_path(parent.as_ref().map_or("", |p| p.path.as_str()), &row.id);
-    let deepest = units.iter().map(|u| tree::depth(&tree::moved_path(&u.path, &row.path, &new_top))).max();
-    if deepest.unwrap_or(0) > tree::MAX_DEPTH {
-        return Err(Error::field(FieldViolation::new("new_parent", "TREE_TOO_DEEP").arg("max", tree::MAX_DEPTH)));
-    }
-    // Every path in one statement; each path is unique before and after, so the order does not matter.
-    let tail = i32::try_from(row.path.len() + 1).map_err(Error::internal)?;
-    let sql = "UPDATE unit SET path = $1 || substr(path, $2), revision = revision + 1, update_us = $3
-               WHERE area = $4 AND path >= $5 AND path < $6";
-    let values: [sea_orm::Value; 6] = [
-        new_top.clone().into(),
-        tail.into(),
-        ctx.now().micros().into(),
-        area.as_str().into(),
-        row.path.clone().into(),
-        tree::upper_bound(&row.path).into(),
-    ];
-    tx.conn().execute_raw(tx.statement(sql, values)).await?;
-    unit::Entity::update_many()
-        .col_expr(unit::Column::Parent, Expr::value(new_parent))
-        .filter(unit::Column::Area.eq(area.as_str()))
-        .filter(unit::Column::Id.eq(&row.id))
-        .exec(tx.conn())
-        .await?;
-    let mut moved = row.clone();
-    for unit in units {
-        let after = unit::Model {
-            path: tree::moved_path(&unit.path, &row.path, &new_top),
-            revision: unit.revision + 1,
-            update_us: ctx.now().micros(),
-            parent: if unit.id == row.id { new_parent.to_owned() } else { unit.parent.clone() },
-            ..unit
-        };
-        tx.emit(App::unit_event(ctx, area, &after, false));
-        if after.id == row.id {
-            moved = after;
-        }
-    }
-    Ok(moved)
-}
-
-fn check_texts(bad: &mut Violations, at: &str, unit: &pb::Unit) {
-    bad.both(&format!("{at}display_name"), unit.display_name.as_ref(), 100);
-    bad.max_items(&format!("{at}labels"), unit.labels.len(), MAX_LABELS);
-    for (key, value) in &unit.labels {
-        bad.code(&format!("{at}labels[{key}]"), key);
-        bad.max_chars(&format!("{at}labels[{key}]"), value, 63);
-    }
-}
-
-fn check_mask(request: &pb::UpdateUnitRequest, existing: &unit::Model, wanted: &pb::Unit) -> Result<Vec<String>> {
-    let given = request.update_mask.as_ref().map(|m| m.paths.clone()).unwrap_or_default();
-    let mut bad = Violations::new();
-    let mut paths = Vec::new();
-    for path in &given {
-        let field = format!("update_mask.{path}");
-        match path.as_str() {
-            "display_name" | "labels" => paths.push(path.clone()),
-            "kind" if wanted.kind == existing.kind => {}
-            "parent" if parent_name(existing) == wanted.parent => {}
-            "kind" | "parent" => bad.bad(format!("unit.{path}"), "FIELD_IMMUTABLE"),
-            "name" | "tree" | "etag" | "create_time" | "update_time" => bad.bad(field, "FIELD_OUTPUT_ONLY"),
-            _ => bad.bad(field, "FIELD_UNKNOWN"),
-        }
-    }
-    if given.is_empty() {
-        paths = vec!["display_name".to_owned(), "labels".to_owned()];
-    }
-    if paths.iter().any(|p| p == "display_name") {
-        check_texts(&mut bad, "unit.", wanted);
-    }
-    bad.finish()?;
-    Ok(paths)
-}
-
-fn apply(row: &mut unit::Model, wanted: &pb::Unit, paths: &[String]) {
-    for path in paths {
-        if path == "display_name" {
-            let text = wanted.display_name.clone().unwrap_or_default();
-            (row.zh_cn, row.en) = (text.zh_cn, text.en);
-        } else {
-            row.labels = labels_text(wanted);
-        }
-    }
-}
-
-/// Labels as lines `key=value`, sorted by key.
-fn labels_text(unit: &pb::Unit) -> String {
-    unit.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("\n")
-}
-
-fn unit_id_value(text: &str) -> Option<sea_orm::Value> {
-    if text.is_empty() {
-        return Some("".into());
-    }
-    Name::parse(text, "units").ok().map(|n| n.id().into())
-}
-
-fn parent_name(row: &unit::Model) -> String {
-    if row.parent.is_empty() { String::new() } else { format!("areas/{}/units/{}", row.area, row.parent) }
-}
-
-pub(super) fn proto(row: unit::Model) -> pb::Unit {
-    let labels = row.labels.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
-    pb::Unit {
-        name: format!("areas/{}/units/{}", row.area, row.id),
-        parent: parent_name(&row),
-        labels: labels.collect(),
-        kind: row.kind,
-        display_name: Some(linli_proto::common::Text { zh_cn: row.zh_cn, en: row.en }),
-        tree: row.tree,
-        etag: check::etag(row.revision),
-        create_time: Some(check::timestamp_us(row.create_us)),
-        update_time: Some(check::timestamp_us(row.update_us)),
-    }
 }

@@ -16,7 +16,11 @@ const MAX_LISTED: usize = 100;
 
 impl App {
     /// Recounts the trees and totals of one area, or of all that the caller may audit.
-    pub(crate) async fn verify(&self, ctx: &Ctx, request: &VerifyInvariantsRequest) -> Result<VerifyInvariantsResponse> {
+    pub(crate) async fn verify(
+        &self,
+        ctx: &Ctx,
+        request: &VerifyInvariantsRequest,
+    ) -> Result<VerifyInvariantsResponse> {
         let area = check::list_parent(&request.parent)?;
         if let Some(area) = &area {
             self.access.authorise(ctx, &Target::area(area))?;
@@ -65,8 +69,7 @@ impl App {
             if unit.path != wanted || (!unit.parent.is_empty() && parent.is_empty()) {
                 paths.1.push(format!("areas/{area}/units/{}: path {} instead of {wanted}", unit.id, unit.path));
             }
-            let counted =
-                (homes.get(&unit.id).copied().unwrap_or(0), people.get(&unit.id).copied().unwrap_or(0));
+            let counted = (homes.get(&unit.id).copied().unwrap_or(0), people.get(&unit.id).copied().unwrap_or(0));
             totals.0 += 1;
             if counted != (unit.households, unit.people) {
                 let kept = (unit.households, unit.people);

@@ -49,13 +49,8 @@ pub fn find(template: &Template, units: &[UnitCounts]) -> Vec<Gap> {
 }
 
 fn of_unit(unit: &UnitCounts, kind: &Kind) -> Vec<Gap> {
-    let gap = |what, min, max, actual| Gap {
-        unit: unit.unit.clone(),
-        kind: what,
-        wanted_min: min,
-        wanted_max: max,
-        actual,
-    };
+    let gap =
+        |what, min, max, actual| Gap { unit: unit.unit.clone(), kind: what, wanted_min: min, wanted_max: max, actual };
     let mut gaps = Vec::new();
     for requirement in &kind.required {
         let actual = unit.holders.iter().find(|(role, _)| *role == requirement.role).map_or(0, |(_, n)| *n);

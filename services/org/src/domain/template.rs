@@ -191,9 +191,7 @@ fn reachable(kinds: &BTreeMap<String, Kind>) -> BTreeSet<String> {
         let next: Vec<String> = kinds
             .values()
             .filter(|k| !found.contains(&k.code))
-            .filter(|k| {
-                k.parents.is_empty() || k.parents.iter().any(|p| found.contains(p) || !kinds.contains_key(p))
-            })
+            .filter(|k| k.parents.is_empty() || k.parents.iter().any(|p| found.contains(p) || !kinds.contains_key(p)))
             .map(|k| k.code.clone())
             .collect();
         if next.is_empty() {
@@ -253,8 +251,7 @@ mod tests {
             conflicts: conflicts.iter().map(|c| (*c).to_owned()).collect(),
             access_role: String::new(),
         };
-        let template =
-            Template::new(vec![], vec![post("head", &["auditor"]), post("auditor", &[])]).expect("valid");
+        let template = Template::new(vec![], vec![post("head", &["auditor"]), post("auditor", &[])]).expect("valid");
         assert_eq!(template.conflict("auditor", &["head".to_owned()]), Some("head"));
         assert_eq!(template.conflict("head", &["auditor".to_owned()]), Some("auditor"));
     }
