@@ -3,4 +3,51 @@
 //! Owns every unit of every asset and what is done with it. Never: who served (booking tells), what service is worth
 //! (rules tell), anybody's name.
 
+mod api;
+mod app;
 pub mod domain;
+mod store;
+
+use linli_access::Access;
+use linli_kit::columns::Column;
+use linli_kit::feed::FeedService;
+use linli_kit::serve::ServiceParts;
+use linli_kit::store::{Migration, kit_migrations};
+use linli_kit::{Result, Texts};
+use linli_proto::points::points_service_server::PointsServiceServer;
+use tonic::service::Routes;
+
+/// Name of the service.
+pub const SERVICE: &str = "points";
+
+/// The service's texts of errors, beside kit's.
+pub fn texts() -> Texts {
+    Texts::with(include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"))
+}
+
+/// All migrations of the service's schema: kit's, access's, its own.
+pub fn migrations() -> Vec<Migration> {
+    let mut all = kit_migrations();
+    all.extend(linli_access::migrations());
+    all.extend_from_slice(store::tables::MIGRATIONS);
+    all
+}
+
+/// Every column of the service's own tables, classed. People stand in it by id only.
+pub const COLUMNS: &[Column] = store::tables::COLUMNS;
+
+/// Builds the service: its calls, the timer of holds, the consumer of booking's feed.
+///
+/// # Errors
+/// None at present; building may come to read.
+#[expect(clippy::unused_async, reason = "every service is built alike")]
+pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
+    let app = app::App::new(parts.clone(), access.clone());
+    app.start();
+    let feed = FeedService::new(parts.log.clone(), access, parts.kit.texts.clone());
+    let api = api::Api::new(app);
+    Ok(Routes::new(PointsServiceServer::new(api)).add_service(feed.into_server()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,11 @@ impl Book {
         Self { area: area.into(), assets: assets.into_iter().collect(), ..Self::default() }
     }
 
+    /// Adds an asset that the area or one above it defines.
+    pub fn define(&mut self, asset: &str, terms: AssetTerms) {
+        self.assets.insert(asset.to_owned(), terms);
+    }
+
     /// Entries posted so far, in order.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

@@ -1,5 +1,6 @@
 //! The tables of points, in steps; catalogue resources (assets, card types, rewards, award bindings) are in kit's.
 
+use linli_kit::columns::{Class, Column};
 use linli_kit::store::Migration;
 
 /// Own migrations, versions from 1000.
@@ -24,17 +25,17 @@ const LEDGER: Migration = Migration {
         "CREATE INDEX transfer_to ON transfer (area, to_holder, id)",
         "CREATE UNIQUE INDEX transfer_reverses ON transfer (area, reverses) WHERE reverses IS NOT NULL",
         "CREATE TABLE entry (
-           area TEXT NOT NULL, id BLOB NOT NULL, transfer_id BLOB NOT NULL, asset TEXT NOT NULL, holder TEXT NOT NULL,
-           seq INTEGER NOT NULL, value INTEGER NOT NULL, balance_after INTEGER NOT NULL, created_us INTEGER NOT NULL,
-           PRIMARY KEY (area, id)
+           area TEXT NOT NULL, transfer_id BLOB NOT NULL, id BLOB NOT NULL, account TEXT NOT NULL, seq INTEGER NOT NULL,
+           value INTEGER NOT NULL, balance_after INTEGER NOT NULL, created_us INTEGER NOT NULL,
+           PRIMARY KEY (area, transfer_id, id)
          ) STRICT, WITHOUT ROWID",
-        "CREATE UNIQUE INDEX entry_chain ON entry (area, asset, holder, seq)",
+        "CREATE UNIQUE INDEX entry_chain ON entry (area, account, seq)",
         "CREATE TABLE hold (
            area TEXT NOT NULL, id BLOB NOT NULL, asset TEXT NOT NULL, value INTEGER NOT NULL, from_holder TEXT NOT NULL,
            to_holder TEXT NOT NULL, expires_us INTEGER NOT NULL, cause TEXT NOT NULL, state INTEGER NOT NULL,
            transfer_id BLOB, created_us INTEGER NOT NULL, PRIMARY KEY (area, id), CONSTRAINT hold_value CHECK (value > 0)
          ) STRICT, WITHOUT ROWID",
-        "CREATE INDEX hold_from ON hold (area, asset, from_holder, id)",
+        "CREATE INDEX hold_account ON hold (area, (asset || '.' || from_holder), id)",
         "CREATE INDEX hold_cause ON hold (area, cause)",
         "CREATE INDEX hold_due ON hold (expires_us) WHERE state = 1",
     ],
@@ -54,17 +55,17 @@ const LEDGER: Migration = Migration {
         "CREATE INDEX transfer_to ON transfer (area, to_holder, id)",
         "CREATE UNIQUE INDEX transfer_reverses ON transfer (area, reverses) WHERE reverses IS NOT NULL",
         "CREATE TABLE entry (
-           area text NOT NULL, id uuid NOT NULL, transfer_id uuid NOT NULL, asset text NOT NULL, holder text NOT NULL,
-           seq bigint NOT NULL, value bigint NOT NULL, balance_after bigint NOT NULL, created_us bigint NOT NULL,
-           PRIMARY KEY (area, id)
+           area text NOT NULL, transfer_id uuid NOT NULL, id uuid NOT NULL, account text NOT NULL, seq bigint NOT NULL,
+           value bigint NOT NULL, balance_after bigint NOT NULL, created_us bigint NOT NULL,
+           PRIMARY KEY (area, transfer_id, id)
          )",
-        "CREATE UNIQUE INDEX entry_chain ON entry (area, asset, holder, seq)",
+        "CREATE UNIQUE INDEX entry_chain ON entry (area, account, seq)",
         "CREATE TABLE hold (
            area text NOT NULL, id uuid NOT NULL, asset text NOT NULL, value bigint NOT NULL, from_holder text NOT NULL,
            to_holder text NOT NULL, expires_us bigint NOT NULL, cause text NOT NULL, state bigint NOT NULL,
            transfer_id uuid, created_us bigint NOT NULL, PRIMARY KEY (area, id), CONSTRAINT hold_value CHECK (value > 0)
          )",
-        "CREATE INDEX hold_from ON hold (area, asset, from_holder, id)",
+        "CREATE INDEX hold_account ON hold (area, (asset || '.' || from_holder), id)",
         "CREATE INDEX hold_cause ON hold (area, cause)",
         "CREATE INDEX hold_due ON hold (expires_us) WHERE state = 1",
     ],
@@ -168,4 +169,28 @@ const AWARDS: Migration = Migration {
         "CREATE UNIQUE INDEX award_once ON award (area, event_id, award_binding, recipient, asset)",
         "CREATE INDEX award_recipient ON award (area, recipient, id)",
     ],
+};
+
+macro_rules! public {
+    ($($table:literal: $($column:literal),+;)+) => {
+        &[$($(($table, $column, Class::Public)),+),+]
+    };
+}
+
+/// Every column, classed: ids, codes, units and instants; whoever knows no name learns none here.
+pub(crate) const COLUMNS: &[Column] = public! {
+    "account": "area", "asset", "holder", "balance", "held", "version";
+    "transfer": "area", "id", "asset", "value", "from_holder", "to_holder", "kind", "cause", "reverses",
+        "reversed_by", "created_us";
+    "entry": "area", "transfer_id", "id", "account", "seq", "value", "balance_after", "created_us";
+    "hold": "area", "id", "asset", "value", "from_holder", "to_holder", "expires_us", "cause", "state", "transfer_id",
+        "created_us";
+    "card": "area", "id", "card_type", "holder", "asset", "needed", "reward", "stamps", "state", "full_us", "version",
+        "created_us";
+    "card_stamp": "area", "card_id", "award_id", "units";
+    "reward_stock": "area", "reward", "asset", "price", "supplied", "redeemed", "payee", "archived", "card_only";
+    "redemption": "area", "id", "reward", "holder", "quantity", "card_id", "transfer_id", "redeemed_by", "created_us";
+    "award_event": "area", "event_id", "decided_us";
+    "award": "area", "id", "event_id", "award_binding", "source", "recipient", "asset", "value", "transfer_id",
+        "reasons", "digest", "created_us";
 };

@@ -1,0 +1,17 @@
+ASSET_NOT_FOUND = There is no asset { $asset } in this area or above it.
+INSUFFICIENT_BALANCE = Not enough { $asset }: { $available } can be spent, { $wanted } are wanted.
+HOLDER_CAP_REACHED = Nobody may hold more than { $cap } { $asset }; it would be { $wanted }.
+NOT_TRANSFERABLE = Residents may not pass { $asset } on. Ask the keeper of points.
+AMOUNT_TOO_LARGE = The sum of { $asset } would be too large to count.
+NO_MOVEMENT = Giver and receiver must differ.
+ALREADY_REVERSED = { $transfer } was reversed before, by { $by }.
+HOLD_NOT_OPEN = { $hold } is no longer open: { $state }.
+REWARD_ARCHIVED = { $reward } can no longer be redeemed.
+OUT_OF_STOCK = Of { $reward } only { $left } are left; { $wanted } are wanted.
+SUPPLIED_BELOW_REDEEMED = { $redeemed } were redeemed already; supplied cannot be fewer.
+CARD_REQUIRED = Only a full card buys { $reward }. Name the card.
+CARD_NOT_YOURS = { $card } belongs to somebody else.
+CARD_NOT_FULL = { $card } is not full: { $stamps } of { $needed }.
+CARD_REDEEMED = { $card } was redeemed before.
+CARD_OF_ANOTHER_REWARD = { $card } pays for { $pays }, not for this reward.
+RULE_FAULT = The rule gave no answer: { $reason }.

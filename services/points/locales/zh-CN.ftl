@@ -1,0 +1,17 @@
+ASSET_NOT_FOUND = 本区域及上级区域都没有 { $asset } 这种积分。
+INSUFFICIENT_BALANCE = { $asset } 不足：可用 { $available }，需要 { $wanted }。
+HOLDER_CAP_REACHED = 每人最多持有 { $cap } 个 { $asset }，本次将达到 { $wanted }。
+NOT_TRANSFERABLE = 居民之间不能转让 { $asset }，请联系积分管理员。
+AMOUNT_TOO_LARGE = { $asset } 的数额过大，无法计算。
+NO_MOVEMENT = 转出方与转入方不能相同。
+ALREADY_REVERSED = { $transfer } 已被 { $by } 冲正。
+HOLD_NOT_OPEN = { $hold } 已不在冻结状态：{ $state }。
+REWARD_ARCHIVED = { $reward } 已停止兑换。
+OUT_OF_STOCK = { $reward } 只剩 { $left } 件，需要 { $wanted } 件。
+SUPPLIED_BELOW_REDEEMED = 已兑换 { $redeemed } 件，供应数不能更少。
+CARD_REQUIRED = { $reward } 只能用集满的卡兑换，请填写卡号。
+CARD_NOT_YOURS = { $card } 不属于该居民。
+CARD_NOT_FULL = { $card } 尚未集满：{ $stamps }/{ $needed }。
+CARD_REDEEMED = { $card } 已经兑换过。
+CARD_OF_ANOTHER_REWARD = { $card } 可兑换的是 { $pays }，不是这一项。
+RULE_FAULT = 规则没有给出结果：{ $reason }。

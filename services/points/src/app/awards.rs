@@ -1,0 +1,178 @@
+//! The consumer of booking's feed: a completed service thanks those who served, once, by the area's rules.
+//!
+//! Facts and rules are asked for before the transaction; the transaction marks the event as decided, posts, stamps cards
+//! and records. A replay of the feed under newer rules finds the mark and posts nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use linli_kernel::AreaId;
+use linli_kit::feed::{ConsumerConfig, Handler, spawn_consumer};
+use linli_kit::store::Tx;
+use linli_kit::{Ctx, Error, ErrorCode, Result, ids};
+use linli_proto::booking::{BookingChanged, BookingState};
+use linli_proto::events::Event;
+use prost::Message as _;
+
+use super::App;
+use super::ledger::emit;
+use super::refuse::refuse;
+use super::thanks::Thanks;
+use super::transfers::new_transfer;
+use crate::domain::{Book, CardTerms, Holder, PersonId};
+use crate::store::awards::{self, AwardRow};
+use crate::store::load::{Needs, load};
+use crate::store::save::save;
+
+/// The event that thanks are for.
+const COMPLETED: &str = "linli.booking.v1.BookingChanged";
+/// Time for the questions about one event.
+const BUDGET: Duration = Duration::from_secs(10);
+
+/// Starts the consumer; its tasks are drained with the service's.
+pub(crate) fn start(app: &Arc<App>) {
+    let parts = &app.parts;
+    let config = ConsumerConfig::new("awards", "streams/booking");
+    let handler = Awards { app: app.clone() };
+    let handle = spawn_consumer(parts.store.clone(), config, parts.feed_source(), handler, &parts.cancel);
+    let cancel = parts.cancel.clone();
+    parts.tasks.spawn(async move {
+        cancel.cancelled().await;
+        handle.shutdown().await;
+    });
+}
+
+/// What the feed of bookings leads to.
+pub(crate) struct Awards {
+    pub(crate) app: Arc<App>,
+}
+
+/// What an event is worth, before it is posted.
+#[derive(Debug, Clone)]
+pub(crate) struct Decision {
+    /// Area in which it is posted.
+    pub(crate) area: AreaId,
+    /// Name of the booking.
+    pub(crate) source: String,
+    /// What each recipient gets.
+    pub(crate) thanks: Vec<Thanks>,
+    /// Card types that fill with what is awarded.
+    pub(crate) cards: Vec<CardTerms>,
+}
+
+/// A completed booking; `None` for any other event.
+fn completed(event: &Event) -> Result<Option<BookingChanged>> {
+    let Some(data) = event.data.as_ref().filter(|_| event.r#type == COMPLETED) else { return Ok(None) };
+    let booking = BookingChanged::decode(data.value.as_slice()).map_err(Error::internal)?;
+    Ok((booking.state() == BookingState::Completed && !booking.servers.is_empty()).then_some(booking))
+}
+
+#[async_trait]
+impl Handler for Awards {
+    type Prepared = Option<Decision>;
+
+    async fn prepare(&self, event: &Event) -> Result<Option<Decision>> {
+        let Some(booking) = completed(event)? else { return Ok(None) };
+        let area = AreaId::parse_name(&event.area).map_err(Error::internal)?;
+        if crate::store::finders::was_decided(&self.app.parts.store, area.as_str(), &event.id).await? {
+            return Ok(None);
+        }
+        let ctx = self.ctx(event);
+        let thanks = self.app.thanks_for(&ctx, event, &booking, &area).await?;
+        let assets: Vec<&str> = thanks.iter().map(|one| one.asset.as_str()).collect();
+        let cards = self.app.card_terms_of(&area, &assets).await?;
+        Ok(Some(Decision { area, source: booking.booking, thanks, cards }))
+    }
+
+    async fn apply(&self, tx: &Tx<'_>, event: &Event, prepared: &Option<Decision>) -> Result<()> {
+        match prepared {
+            Some(decision) => self.post(tx, event, decision).await,
+            None => Ok(()),
+        }
+    }
+
+    fn blocking_key(&self, event: &Event) -> Option<String> {
+        // One key per event: the first who served; events with the same first server wait for one another.
+        let booking = completed(event).ok().flatten()?;
+        booking.servers.into_iter().map(|server| server.person).min()
+    }
+}
+
+impl Awards {
+    /// A context with the event's trace; what follows is caused by the event.
+    fn ctx(&self, event: &Event) -> Ctx {
+        let mut ctx = self.app.parts.background(BUDGET);
+        ctx.trace_id = event.trace_id.as_str().into();
+        ctx.cause = event.id.as_str().into();
+        ctx
+    }
+
+    async fn post(&self, tx: &Tx<'_>, event: &Event, decision: &Decision) -> Result<()> {
+        let ctx = self.ctx(event);
+        let area = decision.area.as_str();
+        if !awards::decide(tx, area, &event.id, ctx.now()).await? {
+            return Ok(());
+        }
+        let mut needs = Needs::default();
+        for thanks in &decision.thanks {
+            needs.account(area, &thanks.asset, &Holder::issuance());
+            needs.account(area, &thanks.asset, &Holder::Person(thanks.recipient));
+            for terms in decision.cards.iter().filter(|terms| terms.asset == thanks.asset) {
+                needs.open_card(area, thanks.recipient, terms);
+            }
+        }
+        let snapshot = self.app.access.snapshot();
+        let mut books = load(tx, needs, [], |area| snapshot.ancestors(area)).await?;
+        let book = books.entry(area.to_owned()).or_insert_with(|| Book::new(area, []));
+        let (mut rows, mut stamps) = (Vec::new(), Vec::new());
+        for thanks in &decision.thanks {
+            let recipient = thanks.recipient.to_string();
+            if awards::stands(tx, area, &event.id, &thanks.binding, &recipient, &thanks.asset).await? {
+                continue;
+            }
+            let id = new_transfer(&ctx);
+            let posted = book.award(id, &thanks.asset, thanks.value, thanks.recipient, &decision.source, ctx.now());
+            // Nothing is left under the holder's cap: there is nothing to record either.
+            let Some(transfer) = posted.map_err(|refusal| refuse(area, "", &refusal))? else { continue };
+            let row = award_row(&ctx, event, decision, thanks, &transfer);
+            for terms in decision.cards.iter().filter(|terms| terms.asset == thanks.asset) {
+                let stamped = book.stamp(thanks.recipient, terms, transfer.value, ctx.now(), || ids::new_v7(ctx.now()));
+                let units = stamped.into_iter().filter(|stamp| stamp.units > 0);
+                stamps.extend(units.map(|stamp| (stamp.card.id, row.id, i64::from(stamp.units))));
+            }
+            rows.push(row);
+        }
+        emit(tx, &ctx, area, book, 0);
+        save(tx, &books).await?;
+        if awards::insert(tx, &rows).await? != rows.len() as u64 {
+            return Err(Error::new(ErrorCode::Aborted, "CONFLICT"));
+        }
+        awards::insert_stamps(tx, area, &stamps).await
+    }
+}
+
+fn award_row(ctx: &Ctx, event: &Event, decision: &Decision, thanks: &Thanks, transfer: &crate::domain::Transfer) -> AwardRow {
+    AwardRow {
+        area: decision.area.as_str().to_owned(),
+        id: ids::new_v7(ctx.now()),
+        event: event.id.clone(),
+        binding: thanks.binding.clone(),
+        source: decision.source.clone(),
+        recipient: thanks.recipient.to_string(),
+        asset: thanks.asset.clone(),
+        value: transfer.value,
+        transfer: Some(transfer.id),
+        reasons: super::convert::encode_reasons(thanks.reasons.clone()),
+        digest: thanks.digest.clone(),
+        created: ctx.now(),
+    }
+}
+
+/// A person's id from a name in this area; people of other areas hold no accounts here.
+pub(crate) fn recipient(area: &AreaId, name: &str) -> Option<PersonId> {
+    match Holder::parse_name(name, area) {
+        Ok(Holder::Person(id)) => Some(id),
+        _ => None,
+    }
+}

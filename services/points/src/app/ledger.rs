@@ -1,0 +1,220 @@
+//! The hot path: jobs that wait together claim their request ids, load the books, are decided one after the other in
+//! memory, and are written with a few array-bound statements.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use linli_access::Access;
+use linli_kit::combiner::Batch;
+use linli_kit::idempotency::{Claim, ClaimOutcome, claim_many, release_many, reused};
+use linli_kit::store::{EventDraft, Tx};
+use linli_kit::{Ctx, Error, Result};
+use linli_proto::points as pb;
+
+use super::convert;
+use super::refuse::refuse;
+use crate::domain::{Book, Command, Notice, Outcome, Refusal};
+use crate::store::load::{Books, Needs, load};
+use crate::store::save::save;
+
+/// One command of a job.
+pub(crate) struct Step {
+    pub(crate) command: Command,
+    /// The claim of its request id, with the name that its resource will have.
+    pub(crate) claim: Option<Claim>,
+    /// Field of the request that it came from, such as `requests[3].transfer`.
+    pub(crate) path: String,
+}
+
+/// Commands of one call in one area: all happen, or none.
+pub(crate) struct Job {
+    pub(crate) ctx: Arc<Ctx>,
+    pub(crate) area: String,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// It happened now.
+    Done(Box<Outcome>),
+    /// It had happened before; the resource has this name.
+    Repeat(String),
+}
+
+/// Why a job did not happen.
+#[derive(Debug, Clone)]
+enum Denial {
+    /// A step was refused.
+    Refused(usize, Refusal),
+    /// A request id came with another request before.
+    Reused,
+}
+
+/// The ledger's batches.
+pub(crate) struct Ledger {
+    access: Access,
+}
+
+impl Ledger {
+    pub(crate) fn new(access: Access) -> Self {
+        Self { access }
+    }
+}
+
+impl Batch for Ledger {
+    type Command = Job;
+    type Outcome = Vec<Answer>;
+
+    fn name(&self) -> &'static str {
+        "points.ledger"
+    }
+
+    fn shard(job: &Job) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        job.area.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    async fn apply(&self, tx: &Tx<'_>, batch: &[&Job]) -> Result<Vec<Result<Vec<Answer>>>> {
+        let claimed = claim(tx, batch).await?;
+        let mut needs = Needs::default();
+        let mut fresh = Vec::new();
+        for (job, outcomes) in batch.iter().zip(&claimed) {
+            for (step, outcome) in job.steps.iter().zip(outcomes) {
+                if *outcome == ClaimOutcome::New {
+                    needs.add(&job.area, &step.command);
+                    fresh.push((job.area.as_str(), &step.command));
+                }
+            }
+        }
+        let snapshot = self.access.snapshot();
+        let mut books = load(tx, needs, fresh, |area| snapshot.ancestors(area)).await?;
+        let mut decided: Vec<Result<Vec<Answer>, Denial>> = Vec::with_capacity(batch.len());
+        let mut returned = Vec::new();
+        let flat = flat(batch);
+        for (job, outcomes) in batch.iter().zip(&claimed) {
+            let answer = decide(tx, job, outcomes, &mut books, &flat, &decided);
+            if answer.is_err() {
+                let own = job.steps.iter().zip(outcomes).filter(|(_, outcome)| **outcome == ClaimOutcome::New);
+                returned.extend(own.filter_map(|(step, _)| step.claim.as_ref()));
+            }
+            decided.push(answer);
+        }
+        save(tx, &books).await?;
+        release_many(tx, returned).await?;
+        Ok(batch.iter().zip(decided).map(|(job, answer)| answer.map_err(|denial| deny(job, &denial))).collect())
+    }
+}
+
+/// What the claims of each job's steps came to; a step without a claim is new. `SameAs` counts claims over the batch.
+async fn claim(tx: &Tx<'_>, batch: &[&Job]) -> Result<Vec<Vec<ClaimOutcome>>> {
+    let claims: Vec<Claim> =
+        batch.iter().flat_map(|job| &job.steps).filter_map(|step| step.claim.clone()).collect();
+    let mut outcomes = claim_many(tx, &claims).await?.into_iter();
+    let mut next = |step: &Step| match &step.claim {
+        Some(_) => outcomes.next().unwrap_or(ClaimOutcome::New),
+        None => ClaimOutcome::New,
+    };
+    Ok(batch.iter().map(|job| job.steps.iter().map(&mut next).collect()).collect())
+}
+
+/// Job and step of each claim, by its place in the batch.
+fn flat(batch: &[&Job]) -> Vec<(usize, usize)> {
+    let places = |(job, of): (usize, &&Job)| {
+        let steps: Vec<_> = of.steps.iter().enumerate().filter(|(_, step)| step.claim.is_some()).collect();
+        steps.into_iter().map(move |(step, _)| (job, step)).collect::<Vec<_>>()
+    };
+    batch.iter().enumerate().flat_map(places).collect()
+}
+
+fn decide(
+    tx: &Tx<'_>,
+    job: &Job,
+    claimed: &[ClaimOutcome],
+    books: &mut Books,
+    flat: &[(usize, usize)],
+    decided: &[Result<Vec<Answer>, Denial>],
+) -> Result<Vec<Answer>, Denial> {
+    let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+    let mut fresh = Vec::new();
+    for (index, outcome) in claimed.iter().enumerate() {
+        match outcome {
+            ClaimOutcome::New => fresh.push(index),
+            ClaimOutcome::Repeat(resource) => {
+                answers.insert(index, Answer::Repeat(resource.clone()));
+            }
+            ClaimOutcome::Reused => return Err(Denial::Reused),
+            ClaimOutcome::SameAs(place) => {
+                let earlier = flat.get(*place).and_then(|(job, step)| Some((decided.get(*job)?, *step)));
+                match earlier {
+                    Some((Ok(all), step)) => answers.insert(index, all[step].clone()),
+                    Some((Err(denial), _)) => return Err(denial.clone()),
+                    // Two items of one batch under one id were refused before it was submitted.
+                    None => return Err(Denial::Reused),
+                };
+            }
+        }
+    }
+    let book = books.entry(job.area.clone()).or_insert_with(|| Book::new(job.area.clone(), []));
+    let heard = book.notices().len();
+    let commands = fresh.iter().map(|index| &job.steps[*index].command);
+    let outcomes =
+        book.decide_all(commands, job.ctx.now()).map_err(|(place, refusal)| Denial::Refused(fresh[place], refusal))?;
+    emit(tx, &job.ctx, &job.area, book, heard);
+    answers.extend(fresh.into_iter().zip(outcomes.into_iter().map(|outcome| Answer::Done(Box::new(outcome)))));
+    Ok(answers.into_values().collect())
+}
+
+fn deny(job: &Job, denial: &Denial) -> Error {
+    match denial {
+        Denial::Refused(step, refusal) => refuse(&job.area, &job.steps[*step].path, refusal),
+        Denial::Reused => reused(),
+    }
+}
+
+/// Emits what others hear of the books' notices behind the first `heard`.
+pub(crate) fn emit(tx: &Tx<'_>, ctx: &Ctx, area: &str, book: &Book, heard: usize) {
+    for notice in &book.notices()[heard..] {
+        if let Some(event) = event(ctx, area, book, notice) {
+            tx.emit(event);
+        }
+    }
+}
+
+fn event(ctx: &Ctx, area: &str, book: &Book, notice: &Notice) -> Option<EventDraft> {
+    match notice {
+        Notice::Transfer(id) => {
+            let transfer = book.transfers.get(id)?;
+            let name = convert::transfer_name(area, *id);
+            let payload = convert::transfer_posted(area, transfer);
+            Some(EventDraft::new(ctx, "linli.points.v1.TransferPosted", area, name, 1, &payload))
+        }
+        Notice::Hold(id, state) => {
+            let hold = book.holds.get(id)?;
+            let name = convert::hold_name(area, *id);
+            let (state, version) = convert::hold_state(*state);
+            let payload = pb::HoldChanged { hold: name.clone(), state: state.into(), cause: hold.cause.clone() };
+            Some(EventDraft::new(ctx, "linli.points.v1.HoldChanged", area, name, version, &payload))
+        }
+        Notice::Card(id, state, version) => {
+            let card = book.cards.get(id)?;
+            let name = convert::card_name(area, *id);
+            let holder = convert::person_name(area, card.holder);
+            let payload = pb::CardChanged { card: name.clone(), holder, state: convert::card_state(*state).into() };
+            Some(EventDraft::new(ctx, "linli.points.v1.CardChanged", area, name, *version, &payload))
+        }
+        Notice::Redemption(id) => {
+            let redemption = book.redemptions().iter().find(|redemption| redemption.id == *id)?;
+            let name = convert::redemption_name(area, *id);
+            let payload = pb::RewardRedeemed {
+                redemption: name.clone(),
+                reward: format!("areas/{area}/rewards/{}", redemption.reward),
+                holder: convert::person_name(area, redemption.holder),
+                quantity: redemption.quantity,
+            };
+            Some(EventDraft::new(ctx, "linli.points.v1.RewardRedeemed", area, name, 1, &payload))
+        }
+    }
+}
