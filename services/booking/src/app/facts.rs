@@ -69,7 +69,7 @@ impl App {
         let answer = client.batch_get_balances(request).await.map_err(Error::from_peer)?.into_inner();
         let amounts = answer.accounts.iter().map(|account| Amount {
             asset: id_of(&account.asset).to_owned(),
-            value: account.balance - account.held,
+            value: account.available,
         });
         Ok(amounts.collect())
     }

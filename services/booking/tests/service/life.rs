@@ -1,0 +1,134 @@
+//! One booking from wish to end: prices, approvals, times, slots that are cancelled, reservations that expire.
+
+use linli_proto::booking::*;
+use linli_proto::points::HoldState;
+use tonic_types::StatusExt as _;
+
+use crate::suite::*;
+
+const HOUR: i64 = 3600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_priced_booking_is_held_confirmed_and_captured() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { base_price: points(5), ..haircut() }, 2, 60).await;
+        let booking = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        assert_eq!(booking.state(), BookingState::Pending);
+        let confirmed = suite.until(&booking.name, BookingState::Confirmed).await;
+        assert!(confirmed.hold.contains("/holds/hld-"), "{}", confirmed.hold);
+        let early = suite.complete(OPERATOR, &booking.name).await.expect_err("before it begins");
+        assert_eq!(early.get_details_error_info().map(|i| i.reason).as_deref(), Some("TOO_EARLY"));
+        suite.clock.advance_to(START.plus_secs(6 * HOUR + 60));
+        let done = suite.complete(OPERATOR, &booking.name).await.expect("completes");
+        assert_eq!(done.state(), BookingState::Completed);
+        suite.eventually("captured", |world| world.holds_in(HoldState::Captured) == 1).await;
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_priced_booking_gives_its_points_back_and_its_seat_on() {
+    for suite in suites().await {
+        let offering = Offering { base_price: points(5), waitlist: true, ..haircut() };
+        let slots = suite.open(offering, 1, 60).await;
+        let first = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let next = suite.book(&person("b"), &slots[0].name).await.expect("waits");
+        suite.until(&first.name, BookingState::Confirmed).await;
+        suite.cancel(&person("a"), &first.name).await.expect("cancels");
+        suite.eventually("voided", |world| world.holds_in(HoldState::Voided) == 1).await;
+        suite.until(&next.name, BookingState::Confirmed).await;
+        assert_eq!(suite.world.holds_in(HoldState::Placed), 1);
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_pay_is_refused_and_frees_the_seat() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { base_price: points(500), ..haircut() }, 1, 60).await;
+        let booking = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let refused = suite.until(&booking.name, BookingState::Refused).await;
+        assert_eq!(refused.reasons[0].code, "hold-refused");
+        assert_eq!(suite.slots().await[0].taken, 0);
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_rule_sends_to_a_person_waits_for_that_person() {
+    for suite in suites().await {
+        let slots = suite.open(haircut(), 1, 60).await;
+        *suite.world.approval.lock() = true;
+        let booking = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        assert_eq!((booking.state(), booking.reasons[0].code.as_str()), (BookingState::Pending, "ask-first"));
+        let approve = ApproveBookingRequest { name: booking.name.clone(), request_id: String::new() };
+        assert!(suite.as_(&person("a")).approve_booking(approve.clone()).await.is_err(), "not by oneself");
+        let approved = suite.as_(WORKER).approve_booking(approve.clone()).await.expect("approves").into_inner();
+        assert_eq!(approved.state(), BookingState::Confirmed);
+        let again = suite.as_(WORKER).approve_booking(approve).await.expect_err("once only");
+        assert_eq!(again.get_details_error_info().map(|i| i.reason).as_deref(), Some("WRONG_STATE"));
+        let other = suite.book(&person("b"), &slots[1].name).await.expect("books");
+        let refuse = RefuseBookingRequest { name: other.name.clone(), ..RefuseBookingRequest::default() };
+        let refused = suite.as_(WORKER).refuse_booking(refuse).await.expect("refuses").into_inner();
+        assert_eq!(refused.state(), BookingState::Refused);
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_booking_is_kept_with_its_receipt() {
+    for suite in suites().await {
+        let slots = suite.open(haircut(), 5, 60).await;
+        *suite.world.per_month.lock() = 1;
+        suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let denied = suite.book(&person("a"), &slots[1].name).await.expect("an outcome, no error");
+        assert_eq!((denied.state(), denied.reasons[0].message.as_str()), (BookingState::Refused, "本月已约"));
+        let filter = format!("booking = \"{}\"", denied.name);
+        let list = ListReceiptsRequest { parent: "areas/xinhua".into(), filter, ..ListReceiptsRequest::default() };
+        let receipts = suite.as_(&person("a")).list_receipts(list).await.expect("receipts").into_inner().receipts;
+        assert_eq!(receipts[0].verdict, "deny");
+        assert!(receipts[0].facts_json.contains("\"this_month\":1"), "{}", receipts[0].facts_json);
+        assert!(!receipts[0].facts_json.contains("per-a"), "receipts know pseudonyms only");
+        let get = GetReceiptRequest { name: receipts[0].name.clone() };
+        assert!(suite.as_(&person("b")).get_receipt(get).await.is_err(), "nobody else's receipt");
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_slot_cancels_its_bookings_and_stays_cancelled() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { base_price: points(1), waitlist: true, ..haircut() }, 1, 60).await;
+        let seated = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let waiting = suite.book(&person("b"), &slots[0].name).await.expect("waits");
+        suite.until(&seated.name, BookingState::Confirmed).await;
+        let cancel = CancelSlotRequest { name: slots[0].name.clone(), ..CancelSlotRequest::default() };
+        let slot = suite.as_(OPERATOR).cancel_slot(cancel).await.expect("cancels").into_inner();
+        assert_eq!((slot.state(), slot.taken, slot.waiting), (SlotState::Cancelled, 0, 0));
+        for booking in [seated, waiting] {
+            assert_eq!(suite.get(&booking.name).await.state(), BookingState::Cancelled);
+        }
+        suite.eventually("voided", |world| world.holds_in(HoldState::Voided) == 1).await;
+        let closed = suite.book(&person("c"), &slots[0].name).await.expect_err("it does not take place");
+        assert_eq!(closed.get_details_error_info().map(|i| i.reason).as_deref(), Some("SLOT_NOT_OPEN"));
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_still_waits_when_the_slot_begins_is_told_so() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { waitlist: true, ..haircut() }, 1, 60).await;
+        let seated = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let waiting = suite.book(&person("b"), &slots[0].name).await.expect("waits");
+        suite.clock.advance_to(START.plus_secs(6 * HOUR));
+        let over = suite.until(&waiting.name, BookingState::Cancelled).await;
+        assert_eq!(over.reasons[0].code, "slot-began");
+        let check_in = CheckInBookingRequest { name: seated.name.clone(), request_id: String::new() };
+        let here = suite.as_(WORKER).check_in_booking(check_in).await.expect("checks in").into_inner();
+        assert_eq!(here.state(), BookingState::CheckedIn);
+        let late = suite.book(&person("c"), &slots[0].name).await.expect_err("it has begun");
+        assert_eq!(late.get_details_error_info().map(|i| i.reason).as_deref(), Some("BOOKING_CLOSED"));
+        suite.verify().await;
+    }
+}

@@ -1,0 +1,9 @@
+//! Claims about the booking service through its tonic edge, on SQLite and, with LINLI_TEST_PG_URL, on PostgreSQL.
+#![allow(missing_docs, clippy::disallowed_methods, unreachable_pub, reason = "a test; its stubs answer as tonic services do")]
+
+mod catalogue;
+mod concurrency;
+mod life;
+mod privacy;
+mod stubs;
+mod suite;

@@ -1,0 +1,217 @@
+//! Small peers in this process: org, rules and points, as far as booking asks them.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use linli_proto::common::{Amount, Reason, Text};
+use linli_proto::rules::evaluate_request::Hook;
+use linli_proto::rules::evaluate_response::Answer;
+use linli_proto::{org, points, rules};
+use parking_lot::Mutex;
+use tonic::body::Body;
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic_prost::ProstCodec;
+
+/// What the peers know and have done.
+#[derive(Default)]
+pub struct World {
+    /// Calls by method.
+    pub calls: Mutex<HashMap<String, usize>>,
+    /// Bookings of a month that the rule allows; 0: no rule.
+    pub per_month: Mutex<i32>,
+    /// Whether the rule sends every booking to a person.
+    pub approval: Mutex<bool>,
+    /// Whether a rule needs balances.
+    pub wants_balances: Mutex<bool>,
+    /// Units that every resident has.
+    pub balance: Mutex<i64>,
+    /// Holds by name with their state, and their causes.
+    pub holds: Mutex<HashMap<String, (points::HoldState, String)>>,
+}
+
+impl World {
+    pub fn count(&self) -> usize {
+        self.calls.lock().values().sum()
+    }
+
+    pub fn holds_in(&self, state: points::HoldState) -> usize {
+        self.holds.lock().values().filter(|(s, _)| *s == state).count()
+    }
+
+    fn facts(request: &org::BatchGetResidentFactsRequest) -> org::BatchGetResidentFactsResponse {
+        let facts = request.names.iter().filter(|name| !name.ends_with("nobody")).map(|name| {
+            // `per-old-80` was born 80 years before 2026.
+            let age = name.rsplit('-').next().and_then(|n| n.parse::<i32>().ok()).filter(|_| name.contains("old"));
+            org::ResidentFacts {
+                person: name.clone(),
+                birth_year: 2026 - age.unwrap_or(30),
+                unit: format!("{}/units/grid-1", &name[..name.find("/people").unwrap_or(0)]),
+                household: format!("{}/households/hh-1", &name[..name.find("/people").unwrap_or(0)]),
+                ..org::ResidentFacts::default()
+            }
+        });
+        org::BatchGetResidentFactsResponse { facts: facts.collect() }
+    }
+
+    fn evaluate(&self, request: &rules::EvaluateRequest) -> rules::EvaluateResponse {
+        let answer = match request.hook.as_ref().expect("a hook") {
+            Hook::Eligibility(facts) => {
+                let limit = *self.per_month.lock();
+                let used = facts.used.as_ref().map_or(0, |used| used.this_month);
+                let reason = |code: &str, zh: &str| Reason {
+                    code: code.into(),
+                    text: Some(Text { zh_cn: zh.into(), en: code.into() }),
+                    ..Reason::default()
+                };
+                let (verdict, reasons) = if limit > 0 && used >= limit {
+                    (rules::Verdict::Deny, vec![reason("already-this-month", "本月已约")])
+                } else if *self.approval.lock() {
+                    (rules::Verdict::NeedsApproval, vec![reason("ask-first", "需审批")])
+                } else {
+                    (rules::Verdict::Allow, Vec::new())
+                };
+                Answer::Eligibility(rules::EligibilityAnswer { verdict: verdict as i32, reasons })
+            }
+            Hook::Price(facts) => Answer::Price(rules::PriceAnswer { price: facts.base.clone(), reasons: Vec::new() }),
+            Hook::Priority(facts) => {
+                let age = |w: &rules::Waiting| w.who.as_ref().map_or(0, |who| who.age_years);
+                Answer::Priority(rules::PriorityAnswer { scores: facts.queue.iter().map(age).collect() })
+            }
+            Hook::Award(_) => unreachable!("booking never asks"),
+        };
+        rules::EvaluateResponse { answer: Some(answer), parts: Vec::new(), revision: "r1".into() }
+    }
+
+    fn effective(&self) -> rules::EffectiveRules {
+        let facts = if *self.wants_balances.lock() { vec!["usage".into(), "balances".into()] } else { vec!["usage".into()] };
+        rules::EffectiveRules { bindings: Vec::new(), facts, revision: "r1".into() }
+    }
+
+    fn balances(&self, request: &points::BatchGetBalancesRequest) -> points::BatchGetBalancesResponse {
+        let account = |holder: &String| points::Account {
+            asset: "points".into(),
+            holder: holder.clone(),
+            available: *self.balance.lock(),
+            ..points::Account::default()
+        };
+        points::BatchGetBalancesResponse { accounts: request.holders.iter().map(account).collect() }
+    }
+
+    #[expect(clippy::result_large_err, reason = "tonic's own error")]
+    fn hold(&self, request: points::CreateHoldRequest) -> Result<points::Hold, tonic::Status> {
+        let hold = request.hold.unwrap_or_default();
+        let value = hold.amount.as_ref().map_or(0, |amount: &Amount| amount.value);
+        if value > *self.balance.lock() {
+            return Err(tonic::Status::failed_precondition("INSUFFICIENT_BALANCE"));
+        }
+        let name = format!("{}/holds/hld-{}", request.parent, request.request_id);
+        self.holds.lock().entry(name.clone()).or_insert((points::HoldState::Placed, hold.cause.clone()));
+        Ok(points::Hold { name, state: points::HoldState::Placed as i32, ..hold })
+    }
+
+    #[expect(clippy::result_large_err, reason = "tonic's own error")]
+    fn settle(&self, name: &str, to: points::HoldState) -> Result<points::Hold, tonic::Status> {
+        match self.holds.lock().get_mut(name) {
+            Some((state, _)) if *state == points::HoldState::Placed => {
+                *state = to;
+                Ok(points::Hold { name: name.into(), state: to as i32, ..points::Hold::default() })
+            }
+            _ => Err(tonic::Status::failed_precondition("HOLD_NOT_PLACED")),
+        }
+    }
+
+    fn list_holds(&self) -> points::ListHoldsResponse {
+        let holds = self.holds.lock();
+        let hold = |(name, (state, cause)): (&String, &(points::HoldState, String))| points::Hold {
+            name: name.clone(),
+            state: *state as i32,
+            cause: cause.clone(),
+            ..points::Hold::default()
+        };
+        points::ListHoldsResponse { holds: holds.iter().map(hold).collect(), next_page_token: String::new() }
+    }
+}
+
+/// A handler of one method.
+struct Handler<F>(F);
+
+impl<F, Req, Res> UnaryService<Req> for Handler<F>
+where
+    F: Fn(Req) -> Result<Res, tonic::Status>,
+{
+    type Response = Res;
+    type Future = Ready<Result<tonic::Response<Res>, tonic::Status>>;
+
+    fn call(&mut self, request: tonic::Request<Req>) -> Self::Future {
+        ready((self.0)(request.into_inner()).map(tonic::Response::new))
+    }
+}
+
+async fn unary<Req, Res, F>(request: Request<Body>, f: F) -> Response<Body>
+where
+    Req: prost::Message + Default + 'static,
+    Res: prost::Message + Default + 'static,
+    F: Fn(Req) -> Result<Res, tonic::Status> + Send + 'static,
+{
+    Grpc::new(ProstCodec::<Res, Req>::default()).unary(Handler(f), request).await
+}
+
+async fn answer(world: Arc<World>, request: Request<Body>) -> Response<Body> {
+    let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    *world.calls.lock().entry(method.clone()).or_default() += 1;
+    match method.as_str() {
+        "BatchGetResidentFacts" => unary(request, |m| Ok(World::facts(&m))).await,
+        "GetEffectiveRules" => unary(request, move |_: rules::GetEffectiveRulesRequest| Ok(world.effective())).await,
+        "BatchEvaluate" => {
+            let evaluate = move |m: rules::BatchEvaluateRequest| {
+                let responses = m.requests.iter().map(|r| world.evaluate(r)).collect();
+                Ok(rules::BatchEvaluateResponse { responses })
+            };
+            unary(request, evaluate).await
+        }
+        "BatchGetBalances" => unary(request, move |m| Ok(world.balances(&m))).await,
+        "CreateHold" => unary(request, move |m| world.hold(m)).await,
+        "CaptureHold" => {
+            unary(request, move |m: points::CaptureHoldRequest| world.settle(&m.name, points::HoldState::Captured)).await
+        }
+        "VoidHold" => unary(request, move |m: points::VoidHoldRequest| world.settle(&m.name, points::HoldState::Voided)).await,
+        "ListHolds" => unary(request, move |_: points::ListHoldsRequest| Ok(world.list_holds())).await,
+        other => panic!("booking is not expected to call {other}"),
+    }
+}
+
+macro_rules! stub {
+    ($name:ident, $service:literal) => {
+        /// A peer.
+        #[derive(Clone)]
+        pub struct $name(pub Arc<World>);
+
+        impl NamedService for $name {
+            const NAME: &'static str = $service;
+        }
+
+        impl tower::Service<Request<Body>> for $name {
+            type Response = Response<Body>;
+            type Error = Infallible;
+            type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn call(&mut self, request: Request<Body>) -> Self::Future {
+                let world = self.0.clone();
+                Box::pin(async move { Ok(answer(world, request).await) })
+            }
+        }
+    };
+}
+
+stub!(Org, "linli.org.v1.OrgService");
+stub!(Rules, "linli.rules.v1.RulesService");
+stub!(Points, "linli.points.v1.PointsService");
