@@ -1,4 +1,61 @@
-//! linli-rules.
+//! The rules service: the communities' own rules, in versions, bound to hooks and evaluated.
+//!
+//! Owns plugins, their versions and artefacts, and bindings; a pure evaluator. Never: a call to another service, or
+//! anything about a person beyond the pseudonymous facts of one call.
 
 pub mod engine;
 pub mod validate;
+
+mod api;
+mod app;
+mod domain;
+mod store;
+
+use linli_access::Access;
+use linli_kit::Result;
+use linli_kit::columns::Class;
+use linli_kit::serve::ServiceParts;
+use linli_kit::store::{Constraint, Migration, kit_migrations};
+use linli_kit::texts::Texts;
+use tonic::service::Routes;
+
+pub use app::RulesSettings;
+
+/// Name of the service.
+pub const SERVICE: &str = "rules";
+
+/// Every migration of the service's schema.
+pub fn migrations() -> Vec<Migration> {
+    let mut all = kit_migrations();
+    all.extend(linli_access::migrations());
+    all.extend(store::tables::MIGRATIONS);
+    all
+}
+
+/// Every column of the service's own tables, classed.
+pub const COLUMNS: &[(&str, &str, Class)] = store::tables::COLUMNS;
+
+/// What a violated constraint of the service's tables means.
+pub const CONSTRAINTS: &[Constraint] = store::tables::CONSTRAINTS;
+
+/// Texts of the service's errors.
+pub fn texts() -> Texts {
+    Texts::with(include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"))
+}
+
+/// Builds the service and starts its tasks on `parts.tasks`; uploads are validated by the running binary.
+///
+/// # Errors
+/// When the running binary's path is unknown, or the plugin engine does not start.
+pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
+    build_with(parts, access, RulesSettings::default()).await
+}
+
+/// The same with settings of its own: for tests, whose binary knows nothing of the hidden argument.
+///
+/// # Errors
+/// As [`build`].
+pub async fn build_with(parts: ServiceParts, access: Access, settings: RulesSettings) -> Result<Routes> {
+    let app = app::App::start(parts, access, settings)?;
+    Ok(api::routes(app))
+}

@@ -1,0 +1,1 @@
+//! What the rules service decides, as pure functions. Never: a row, a message, a clock.
