@@ -156,7 +156,10 @@ impl App {
                     return Ok((slot.name(), ()));
                 }
                 slot.state = CANCELLED;
-                for row in store::bookings::open_of_slot(tx.conn(), area.as_str(), id).await? {
+                let mut open = store::bookings::open_of_slot(tx.conn(), area.as_str(), id).await?;
+                // Usage rows are locked in the order in which batches lock them.
+                open.sort_by(|a, b| (&a.kind, &a.resident).cmp(&(&b.kind, &b.resident)));
+                for row in open {
                     // Those who have come already are served.
                     if let Ok(step) = row.claim().cancel(Canceller::Office, call.now()) {
                         self.change(tx, call, &mut slot, row, step, Some(vec![why.clone()])).await?;

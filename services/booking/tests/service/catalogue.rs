@@ -150,3 +150,14 @@ fn both_languages_have_the_same_texts_in_the_same_order() {
     };
     assert_eq!(ids(include_str!("../../locales/zh-CN.ftl")), ids(include_str!("../../locales/en.ftl")));
 }
+
+#[tokio::test]
+async fn every_column_is_classed_and_nothing_personal_lies_open() {
+    let own: Vec<linli_kit::store::Migration> =
+        linli_booking::migrations().into_iter().filter(|m| m.version >= 1000).collect();
+    for store in linli_kit::testing::stores_with("booking", &own).await {
+        let declared = [linli_kit::columns::KIT, linli_booking::COLUMNS].concat();
+        let problems = linli_kit::columns::assert_all_classified(&store, &declared).await.expect("reads the schema");
+        assert_eq!(problems, Vec::<String>::new());
+    }
+}

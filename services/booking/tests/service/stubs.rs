@@ -102,7 +102,6 @@ impl World {
         points::BatchGetBalancesResponse { accounts: request.holders.iter().map(account).collect() }
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's own error")]
     fn hold(&self, request: points::CreateHoldRequest) -> Result<points::Hold, tonic::Status> {
         let hold = request.hold.unwrap_or_default();
         let value = hold.amount.as_ref().map_or(0, |amount: &Amount| amount.value);
@@ -114,7 +113,6 @@ impl World {
         Ok(points::Hold { name, state: points::HoldState::Placed as i32, ..hold })
     }
 
-    #[expect(clippy::result_large_err, reason = "tonic's own error")]
     fn settle(&self, name: &str, to: points::HoldState) -> Result<points::Hold, tonic::Status> {
         match self.holds.lock().get_mut(name) {
             Some((state, _)) if *state == points::HoldState::Placed => {

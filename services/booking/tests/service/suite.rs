@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use linli_access::{Access, AreaRow, GrantRow, Matrix, Snapshot, UnitRow};
@@ -35,9 +36,11 @@ pub struct Suite {
     pub clock: Arc<ManualClock>,
     pub engine: &'static str,
     signer: Signer,
-    stack: Stack,
+    /// Two replicas of the service on one database; calls go to them in turn.
+    stacks: [Stack; 2],
+    turn: AtomicUsize,
     cancel: CancellationToken,
-    pub store: TestStore,
+    _store: TestStore,
 }
 
 impl Drop for Suite {
@@ -48,7 +51,7 @@ impl Drop for Suite {
 
 /// One suite per engine.
 pub async fn suites() -> Vec<Suite> {
-    let own: Vec<_> = linli_booking::migrations().into_iter().filter(|m| m.version >= 900).collect();
+    let own: Vec<linli_kit::store::Migration> = linli_booking::migrations().into_iter().filter(|m| m.version >= 900).collect();
     let mut suites = Vec::new();
     for store in stores_with("booking", &own).await {
         suites.push(suite(store).await);
@@ -109,11 +112,11 @@ async fn suite(store: TestStore) -> Suite {
         cancel: cancel.clone(),
         tasks: tasks.clone(),
     };
-    let routes = linli_booking::build(parts, access()).await.expect("builds");
-    let stack = stack_of("booking", routes);
+    let first = stack_of("booking", linli_booking::build(parts.clone(), access()).await.expect("builds"));
+    let second = stack_of("booking", linli_booking::build(parts, access()).await.expect("builds"));
     let engine = store.engine().as_str();
     let signer = Signer::from_pem(issuer_key_id(), &issuer).expect("a signer");
-    Suite { world, clock, engine, signer, stack, cancel, store }
+    Suite { world, clock, engine, signer, stacks: [first, second], turn: AtomicUsize::default(), cancel, _store: store }
 }
 
 /// A resident of xinhua.
@@ -146,7 +149,8 @@ impl Suite {
             request.set_timeout(Duration::from_secs(30));
             Ok(request)
         });
-        BookingServiceClient::with_interceptor(self.stack.clone(), auth)
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.stacks.len();
+        BookingServiceClient::with_interceptor(self.stacks[turn].clone(), auth)
     }
 
     /// Makes an offering, a station and a daily schedule at 14:00; the slots, in order.
