@@ -27,8 +27,8 @@ use sea_orm::DatabaseConnection;
 use uuid::Uuid;
 
 use crate::domain::Process;
-use crate::store::entity::{ballot, topic};
 use crate::ids;
+use crate::store::entity::{ballot, topic};
 
 /// Permission that lets a caller see who raised a topic.
 const RUNS_PROCESS: &str = "deliberation.topics.advance";
@@ -65,9 +65,23 @@ impl App {
         Ok((self.access.authorise(ctx, &target)?, target))
     }
 
+    /// Posts that the caller holds at the target, each once.
+    fn posts(&self, ctx: &Ctx, target: &Target) -> Vec<String> {
+        let mut posts = self.access.roles_at(ctx.caller.subject().unwrap_or_default(), target, ctx.now());
+        posts.sort_unstable();
+        posts.dedup();
+        posts
+    }
+
+    /// The post in which the caller acts when none is named: the only one; empty when there are several or none.
+    fn only_post(&self, ctx: &Ctx, target: &Target) -> String {
+        let posts = self.posts(ctx, target);
+        if let [only] = posts.as_slice() { only.clone() } else { String::new() }
+    }
+
     /// Posts and access roles in which the caller acts at the target.
     fn held_roles(&self, ctx: &Ctx, permit: &Permit, target: &Target) -> Vec<String> {
-        let mut roles = self.access.roles_at(ctx.caller.subject().unwrap_or_default(), target, ctx.now());
+        let mut roles = self.posts(ctx, target);
         roles.extend(permit.roles().iter().filter(|role| !NO_POSTS.contains(&role.as_str())).cloned());
         roles.sort_unstable();
         roles.dedup();
@@ -126,12 +140,8 @@ fn process_of(row: &topic::Model) -> Result<(pb::ProcessTemplate, Process)> {
 /// The event of a topic that came to a stage or to its end.
 fn topic_changed(ctx: &Ctx, row: &topic::Model) -> EventDraft {
     let name = ids::topic(&row.area, row.id);
-    let payload = pb::TopicChanged {
-        topic: name.clone(),
-        kind: row.kind.clone(),
-        stage: row.stage.clone(),
-        state: row.state,
-    };
+    let payload =
+        pb::TopicChanged { topic: name.clone(), kind: row.kind.clone(), stage: row.stage.clone(), state: row.state };
     EventDraft::new(ctx, "linli.deliberation.v1.TopicChanged", row.area.clone(), name, row.revision, &payload)
 }
 
@@ -139,11 +149,7 @@ fn topic_changed(ctx: &Ctx, row: &topic::Model) -> EventDraft {
 fn ballot_changed(ctx: &Ctx, row: &ballot::Model, result: Option<pb::BallotResult>) -> EventDraft {
     let name = ids::ballot(&row.area, row.id);
     let version = i64::from(row.state);
-    let payload = pb::BallotChanged {
-        ballot: name.clone(),
-        topic: ids::topic(&row.area, row.topic),
-        state: row.state,
-        result,
-    };
+    let payload =
+        pb::BallotChanged { ballot: name.clone(), topic: ids::topic(&row.area, row.topic), state: row.state, result };
     EventDraft::new(ctx, "linli.deliberation.v1.BallotChanged", row.area.clone(), name, version, &payload)
 }

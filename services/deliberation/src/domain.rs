@@ -8,4 +8,4 @@ mod topic;
 
 pub(crate) use ballot::{ADULT_AGE, Basis, Choice, Outcome, Rule, Tally};
 pub(crate) use process::{Condition, Process, Stage};
-pub(crate) use topic::{Approval, RecordFact, Step, StageFacts};
+pub(crate) use topic::{Approval, RecordFact, StageFacts, Step};

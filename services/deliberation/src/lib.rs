@@ -11,10 +11,10 @@ mod ids;
 mod store;
 
 use linli_access::Access;
-use linli_kit::Result;
 use linli_kit::feed::FeedService;
 use linli_kit::serve::ServiceParts;
-use linli_kit::store::{Migration, kit_migrations};
+use linli_kit::store::{Constraint, Migration, kit_migrations};
+use linli_kit::{Result, Texts};
 use linli_proto::deliberation::deliberation_service_server::DeliberationServiceServer;
 use tonic::service::Routes;
 
@@ -24,8 +24,16 @@ pub use ids::{ArchiveId, BallotId, StageRecordId, TopicId};
 /// The service's name.
 pub const SERVICE: &str = "deliberation";
 
-/// Texts of the service's own reasons: zh-CN, then en.
+/// What violated constraints of the own tables mean.
+pub const CONSTRAINTS: &[Constraint] = store::tables::CONSTRAINTS;
+
+/// Texts of the service's own reasons, in Fluent: zh-CN, then en.
 pub const TEXTS: (&str, &str) = (include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"));
+
+/// The texts of all errors that the service answers.
+pub fn texts() -> Texts {
+    Texts::with(TEXTS.0, TEXTS.1)
+}
 
 /// All migrations of the service's schema: kit's, access's, its own.
 pub fn migrations() -> Vec<Migration> {

@@ -101,7 +101,9 @@ impl App {
         let stages: Vec<Value> = history
             .iter()
             .zip(leaves)
-            .map(|(at, left_us)| json!({"stage": at.stage, "entered": rfc3339(at.entered_us), "left": rfc3339(left_us)}))
+            .map(
+                |(at, left_us)| json!({"stage": at.stage, "entered": rfc3339(at.entered_us), "left": rfc3339(left_us)}),
+            )
             .collect();
         let records = topics::records(conn, area, row.id, None).await?;
         let records = records.iter().map(|record| as_json("StageRecord", &self.record_message(record)?));

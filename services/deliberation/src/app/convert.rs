@@ -217,8 +217,11 @@ mod tests {
             conditions: vec![condition(Kind::MinSupports(0)), pb::Condition::default()],
             advanced_by: vec!["Not A Code".into()],
         };
-        let mut template =
-            pb::ProcessTemplate { display_name: named(" "), stages: vec![stage("a"), stage("a")], ..Default::default() };
+        let mut template = pb::ProcessTemplate {
+            display_name: named(" "),
+            stages: vec![stage("a"), stage("a")],
+            ..Default::default()
+        };
         template.stages[1].conditions = vec![condition(Kind::BallotPassed(ballot))];
         let found = violations(&template);
         for wanted in [

@@ -1,9 +1,9 @@
 //! What all lists of recorded resources share: parent, scope, filter, page.
 
+use linli_kernel::{Id as _, Name};
 use linli_kit::filter::{self, FilterField, Kind, OrderField};
 use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::{Ctx, Error, FieldViolation, Result, check};
-use linli_kernel::{Id as _, Name};
 use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, Order};
 use uuid::Uuid;
@@ -105,7 +105,11 @@ pub(super) fn template_field(column: impl ColumnTrait) -> FilterField {
 
 /// A filter field that names a unit of the row's area; the columns store slug and id.
 pub(super) fn unit_field() -> FilterField {
-    FilterField::new("unit", Kind::Ref(|text| named(text, UNITS)), Expr::cust("('areas/' || area || '/units/' || unit)"))
+    FilterField::new(
+        "unit",
+        Kind::Ref(|text| named(text, UNITS)),
+        Expr::cust("('areas/' || area || '/units/' || unit)"),
+    )
 }
 
 fn topic_id(text: &str) -> Option<Value> {

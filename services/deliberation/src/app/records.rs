@@ -94,12 +94,9 @@ impl App {
         let request_id = std::mem::take(&mut request.request_id);
         let hash = self.hash(ctx, &request);
         let mut record = request.record.take().unwrap_or_default();
-        let held = self.held_roles(ctx, &permit, &target);
-        check_record(&record, &held)?;
-        if record.role.is_empty()
-            && let [only] = held.as_slice()
-        {
-            record.role.clone_from(only);
+        check_record(&record, &self.held_roles(ctx, &permit, &target))?;
+        if record.role.is_empty() {
+            record.role = self.only_post(ctx, &target);
         }
         let new = self.new_record(ctx, &topic, &record, permit.subject());
         let (slug, new, topic) = (area.as_str(), &new, topic.id);

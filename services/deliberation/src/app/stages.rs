@@ -83,11 +83,10 @@ impl App {
         let mut bad = Violations::new();
         bad.text("answer", &request.answer, 2000);
         bad.finish()?;
-        let roles = self.held_roles(ctx, &permit, &target);
         let answer = pb::StageRecord {
             kind: "answer".to_owned(),
             text: request.answer.clone(),
-            role: if let [only] = roles.as_slice() { only.clone() } else { String::new() },
+            role: self.only_post(ctx, &target),
             ..Default::default()
         };
         let answer = self.new_record(ctx, &topic, &answer, permit.subject());

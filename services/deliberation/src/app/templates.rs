@@ -34,7 +34,11 @@ fn violations(template: &pb::ProcessTemplate) -> Vec<FieldViolation> {
 
 impl App {
     /// Returns one template.
-    pub(crate) async fn get_template(&self, ctx: &Ctx, request: pb::GetProcessTemplateRequest) -> Result<pb::ProcessTemplate> {
+    pub(crate) async fn get_template(
+        &self,
+        ctx: &Ctx,
+        request: pb::GetProcessTemplateRequest,
+    ) -> Result<pb::ProcessTemplate> {
         let name = check::name("name", &request.name, TEMPLATES)?;
         self.access.authorise(ctx, &Target::area(name.area()))?;
         self.templates.get(name.area().as_str(), name.id()).await

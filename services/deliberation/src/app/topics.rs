@@ -115,7 +115,11 @@ impl App {
     }
 
     /// Lists topics.
-    pub(crate) async fn list_topics(&self, ctx: &Ctx, request: pb::ListTopicsRequest) -> Result<pb::ListTopicsResponse> {
+    pub(crate) async fn list_topics(
+        &self,
+        ctx: &Ctx,
+        request: pb::ListTopicsRequest,
+    ) -> Result<pb::ListTopicsResponse> {
         use topic::Column;
         let asked = Asked {
             parent: &request.parent,
@@ -138,7 +142,8 @@ impl App {
             facts.extend(conditions::facts(self.reader(), group).await?);
         }
         let key = |row: &topic::Model| (row.area.clone(), row.id);
-        let (topics, next_page_token) = listed.fill(LIMIT, key, |row| self.topic_message(ctx, row, facts.get(&row.id)))?;
+        let (topics, next_page_token) =
+            listed.fill(LIMIT, key, |row| self.topic_message(ctx, row, facts.get(&row.id)))?;
         Ok(pb::ListTopicsResponse { topics, next_page_token })
     }
 
@@ -190,25 +195,23 @@ impl App {
         {
             bad.push(FieldViolation::new("topic.unit", "REFERENCE_NOT_FOUND").arg("value", &asked.unit));
         }
-        let template = match check::name("topic.process_template", &asked.process_template, TEMPLATES) {
+        let named = &asked.process_template;
+        let template = match Name::parse(named, TEMPLATES) {
             Ok(name) => self.resolve_template(area, &name).await?,
-            Err(error) => {
-                bad.bad("topic.process_template", if asked.process_template.is_empty() { "FIELD_REQUIRED" } else { "TEMPLATE_NAME_INVALID" });
-                bad.finish()?;
-                return Err(error);
-            }
+            Err(_) => None,
         };
         match &template {
-            None => bad.push(
-                FieldViolation::new("topic.process_template", "REFERENCE_NOT_FOUND").arg("value", &asked.process_template),
-            ),
+            None if named.is_empty() => bad.bad("topic.process_template", "FIELD_REQUIRED"),
+            None => {
+                bad.push(FieldViolation::new("topic.process_template", "REFERENCE_NOT_FOUND").arg("value", named));
+            }
             Some(found) => {
                 let process = convert::process(found, &mut Violations::new());
                 bad.ensure(!asked.unit.is_empty() || !process.has_ballot(), "topic.unit", "UNIT_NEEDED_FOR_BALLOT");
             }
         }
         bad.finish()?;
-        template.ok_or_else(|| Error::not_found(&asked.process_template))
+        template.ok_or_else(|| Error::not_found(named))
     }
 
     fn new_topic(
@@ -306,11 +309,9 @@ impl App {
             false => None,
         };
         let home = facts.as_ref().and_then(|facts| facts.unit.rsplit('/').next()).unwrap_or_default();
-        let at = |unit: &str| self.access.authorise(ctx, &Target::area(area).at_unit(unit).about(name));
-        let permits = [at(home), at(unit)];
-        let [home, _] = permits.each_ref().map(|permit| permit.as_ref().is_ok_and(by_post));
-        if !home && !permits[1].as_ref().is_ok_and(by_post) {
-            let [_, at_topic] = permits;
+        let permits = [unit, home].map(|at| self.access.authorise(ctx, &Target::area(area).at_unit(at).about(name)));
+        if !permits.iter().flatten().any(by_post) {
+            let [at_topic, _] = permits;
             at_topic?;
             return Err(Error::new(ErrorCode::PermissionDenied, "ON_BEHALF_NEEDS_POST"));
         }

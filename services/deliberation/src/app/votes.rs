@@ -65,9 +65,7 @@ impl App {
             Box::pin(async move { Ok((ids::ballot(slug, id), cast(ctx, tx, slug, id, elector, new).await?)) })
         });
         Ok(match done.await? {
-            Once::Done(Marked::Now) => {
-                pb::CastVoteResponse { receipt_code: new.receipt.clone(), already_cast: false }
-            }
+            Once::Done(Marked::Now) => pb::CastVoteResponse { receipt_code: new.receipt.clone(), already_cast: false },
             Once::Done(Marked::Before | Marked::Unknown) | Once::Repeat(_) => {
                 pb::CastVoteResponse { receipt_code: String::new(), already_cast: true }
             }
@@ -101,7 +99,9 @@ impl App {
     /// Opens a pending vote: receipt code and choice.
     fn open_vote(&self, area: &str, ballot: Uuid, (id, vote_enc): &(Uuid, Vec<u8>)) -> Result<(String, i32)> {
         let plain = self.parts.keyring.open(aad(area, &place(ballot, *id)), vote_enc)?;
-        let Some((choice, receipt)) = plain.split_first() else { return Err(Error::internal("a sealed vote is empty")) };
+        let Some((choice, receipt)) = plain.split_first() else {
+            return Err(Error::internal("a sealed vote is empty"));
+        };
         let receipt = Uuid::from_slice(receipt).map_err(Error::internal)?;
         Ok((RawId(receipt).to_string(), i32::from(*choice)))
     }

@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_publication_must_hang_for_the_stated_hours_to_the_microsecond() {
-        let hung = facts(vec![record("publication", Approval::None, "", 48), record("minutes", Approval::None, "", 99)]);
+        let hung =
+            facts(vec![record("publication", Approval::None, "", 48), record("minutes", Approval::None, "", 99)]);
         assert!(hung.meets(&Condition::PublishedHours(48), NOW));
         assert!(!hung.meets(&Condition::PublishedHours(48), Timestamp::from_micros(NOW.micros() - 1)));
         assert!(!facts(vec![]).meets(&Condition::PublishedHours(0), NOW), "nothing was published");
@@ -132,7 +133,8 @@ mod tests {
         assert!(!facts(vec![by("worker", Approval::Approved, 1)]).meets(&wanted, NOW));
         assert!(!facts(vec![by("branch-secretary", Approval::Rejected, 1)]).meets(&wanted, NOW));
         assert!(facts(vec![by("branch-secretary", Approval::Approved, 1)]).meets(&wanted, NOW));
-        let changed = vec![by("branch-secretary", Approval::Approved, 2), by("branch-secretary", Approval::Rejected, 1)];
+        let changed =
+            vec![by("branch-secretary", Approval::Approved, 2), by("branch-secretary", Approval::Rejected, 1)];
         assert!(!facts(changed).meets(&wanted, NOW));
     }
 

@@ -3,7 +3,9 @@
 use linli_kit::Result;
 use linli_kit::store::Tx;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+};
 use uuid::Uuid;
 
 use super::entity::{ballot, roll, vote};

@@ -4,7 +4,9 @@ use linli_access::{Scope, Within};
 use linli_kit::Result;
 use linli_kit::page::PageRequest;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
 use super::entity::topic;
 

@@ -20,7 +20,17 @@
 //! has vacuumed or overwritten them. The row of a request id says that a subject voted and when it asked, never what; a
 //! unanimous result tells everybody's choice.
 
-use linli_kit::store::Migration;
+use linli_kit::ErrorCode;
+use linli_kit::store::{Constraint, Migration};
+
+/// What violated constraints mean; those that are not listed are conflicts.
+pub(crate) const CONSTRAINTS: &[Constraint] = &[Constraint {
+    name: "archive_area_topic_key",
+    sqlite: "archive.area, archive.topic",
+    code: ErrorCode::FailedPrecondition,
+    reason: "ARCHIVED_ALREADY",
+    field: None,
+}];
 
 /// Migrations of these tables.
 pub(crate) const MIGRATIONS: &[Migration] = &[TOPICS, BALLOTS, ARCHIVES];

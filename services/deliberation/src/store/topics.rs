@@ -2,10 +2,12 @@
 
 use linli_kit::Result;
 use linli_kit::store::Tx;
-use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use sea_orm::ActiveModelTrait as _;
 use sea_orm::IntoActiveModel as _;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 use uuid::Uuid;
 
 use super::entity::{archive, stage_record, topic, topic_stage};

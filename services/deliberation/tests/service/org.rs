@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 /// People that the stand-in knows: `(id, birth year, household, unit)`.
 pub(crate) type People = Vec<(String, i32, String, String)>;
 
-/// Electors of one page: few, so that paging is exercised.
+/// Electors of one page of a small community: few, so that paging is exercised.
 const PAGE: usize = 7;
 
 /// The stand-in.
@@ -51,16 +51,19 @@ impl Org {
         let by_person = request.basis == i32::from(ElectorBasis::Person);
         let names = self.people.iter().filter(|(_, born, ..)| !by_person || *born <= request.born_by_year);
         let mut names: Vec<String> = names
-            .map(|(id, _, household, _)| {
-                if by_person { format!("{area}/people/{id}") } else { format!("{area}/households/{household}") }
-            })
+            .map(
+                |(id, _, household, _)| {
+                    if by_person { format!("{area}/people/{id}") } else { format!("{area}/households/{household}") }
+                },
+            )
             .collect();
         names.sort();
         names.dedup();
+        let size = if names.len() < 100 { PAGE } else { usize::try_from(request.page_size).unwrap_or(PAGE) };
         let from: usize = request.page_token.parse().unwrap_or(0);
-        let next = from + PAGE;
+        let next = from + size;
         let next_page_token = if next < names.len() { next.to_string() } else { String::new() };
-        ListElectorsResponse { electors: names.into_iter().skip(from).take(PAGE).collect(), next_page_token }
+        ListElectorsResponse { electors: names.into_iter().skip(from).take(size).collect(), next_page_token }
     }
 }
 
@@ -99,7 +102,9 @@ impl tower::Service<http::Request<Body>> for Org {
         Box::pin(async move {
             let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
             Ok(match method.as_str() {
-                "BatchGetResidentFacts" => unary(request, move |r: &BatchGetResidentFactsRequest| Ok(this.facts(r))).await,
+                "BatchGetResidentFacts" => {
+                    unary(request, move |r: &BatchGetResidentFactsRequest| Ok(this.facts(r))).await
+                }
                 "ListElectors" => unary(request, move |r: &ListElectorsRequest| Ok(this.electors(r))).await,
                 _ => {
                     unary(request, move |r: &GetUnitRequest| {

@@ -7,9 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use linli_access::{Access, AreaRow, GrantRow, Matrix, Snapshot, UnitRow};
-use linli_deliberation::{SERVICE, TEXTS, build, migrations};
+use linli_deliberation::{CONSTRAINTS, SERVICE, build, migrations, texts};
 use linli_kernel::{Clock as _, ManualClock, Timestamp};
-use linli_kit::Texts;
 use linli_kit::crypto::Keyring;
 use linli_kit::feed::EventLog;
 use linli_kit::identity::{ServiceIdentity, Signer, TokenVerifier, generate_key_pair, issuer_key_id};
@@ -101,12 +100,23 @@ impl World {
         let own: Vec<_> = migrations().into_iter().filter(|m| m.version >= 900).collect();
         let mut worlds = Vec::new();
         for store in stores_with(SERVICE, &own).await {
-            worlds.push(Self::around(store).await);
+            worlds.push(Self::around(store, people()).await);
         }
         worlds
     }
 
-    async fn around(store: TestStore) -> Self {
+    /// One world per engine with so many adults, each in a household of their own.
+    pub(crate) async fn crowded(adults: usize) -> Vec<Self> {
+        let own: Vec<_> = migrations().into_iter().filter(|m| m.version >= 900).collect();
+        let mut worlds = Vec::new();
+        for store in stores_with(SERVICE, &own).await {
+            let person = |i| (format!("per-{i:05}"), 1960, format!("hh-{i:05}"), "grid-1".to_owned());
+            worlds.push(Self::around(store, (0..adults).map(person).collect()).await);
+        }
+        worlds
+    }
+
+    async fn around(store: TestStore, people: People) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_793_500_000)));
         let (issuer, issuer_public) = generate_key_pair().expect("a key pair");
         let (own, own_public) = generate_key_pair().expect("a key pair");
@@ -114,19 +124,19 @@ impl World {
         let verifier = Arc::new(verifier);
         let stack_parts = |service: &'static str| StackParts {
             service,
-            texts: Texts::with(TEXTS.0, TEXTS.1),
+            texts: texts(),
             verifier: verifier.clone(),
             clock: clock.clone(),
             limits: Limits::default(),
             tasks: Default::default(),
         };
         let services = LocalServices::default();
-        services.insert("org", stack::build(&stack_parts("org"), Routes::new(Org::new(people()))));
+        services.insert("org", stack::build(&stack_parts("org"), Routes::new(Org::new(people))));
         let identity = Arc::new(ServiceIdentity::from_pem(SERVICE, &own).expect("a private key"));
         let keys = Arc::new(keyring());
         let parts = ServiceParts {
-            kit: Kit { service: SERVICE, texts: Texts::with(TEXTS.0, TEXTS.1), clock: clock.clone() },
-            store: store.clone(),
+            kit: Kit { service: SERVICE, texts: texts(), clock: clock.clone() },
+            store: store.clone().with_constraints(CONSTRAINTS),
             peers: Peers::new(identity, HashMap::from([("org", Backend::Local(services, "org"))])),
             keyring: keys.clone(),
             log: EventLog::new(store.clone()),
@@ -238,7 +248,8 @@ impl World {
 
     /// Opens a ballot about a topic for 24 hours.
     pub(crate) async fn ballot(&self, topic: &str) -> pb::Ballot {
-        let request = pb::CreateBallotRequest { ballot: Some(self.asked(topic, 24)), parent: AREA.into(), ..Default::default() };
+        let request =
+            pb::CreateBallotRequest { ballot: Some(self.asked(topic, 24)), parent: AREA.into(), ..Default::default() };
         self.client(COUNCIL).create_ballot(request).await.expect("a ballot").into_inner()
     }
 

@@ -13,7 +13,8 @@ pub(super) const BALLOT_FOR_CLOSE: &str = BALLOT_FOR_CAST;
 pub(super) async fn insert_roll(tx: &Tx<'_>, area: &str, ballot: Uuid, electors: &[(String, bool)]) -> Result<()> {
     let sql = "INSERT INTO roll (area, ballot, elector, voted) \
                SELECT $1, $2, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each($3)";
-    let rows: Vec<(&str, i32)> = electors.iter().map(|(elector, voted)| (elector.as_str(), i32::from(*voted))).collect();
+    let rows: Vec<(&str, i32)> =
+        electors.iter().map(|(elector, voted)| (elector.as_str(), i32::from(*voted))).collect();
     super::super::execute(tx, sql, [area.into(), ballot.into(), json(&rows).into()]).await?;
     Ok(())
 }
