@@ -239,10 +239,7 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
         drain: Duration::from_secs(raw.server.drain_secs),
         connection_max_age: Duration::from_secs(raw.server.connection_max_age_secs),
         keepalive: Duration::from_secs(raw.server.keepalive_secs),
-        limits: linli_kit::stack::Limits {
-            concurrent: raw.server.concurrent_calls,
-            waiting: raw.server.waiting_calls,
-        },
+        limits: linli_kit::stack::Limits { concurrent: raw.server.concurrent_calls, waiting: raw.server.waiting_calls },
         gateway_listen: gateway_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))),
         tls,
         requests_per_second: raw.gateway.requests_per_second,

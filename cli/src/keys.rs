@@ -95,11 +95,15 @@ impl Keys {
         let mut keys = text.lines().filter(|l| !l.trim().is_empty()).map(|line| {
             let parsed = line.split_once(' ').and_then(|(id, secret)| Some((id.trim().parse().ok()?, secret.trim())));
             let (id, secret) = parsed.ok_or_else(|| {
-                Error::internal(format!("{}: lines of \"<id> <base64 of 32 bytes>\" are wanted", self.fields_key.display()))
+                Error::internal(format!(
+                    "{}: lines of \"<id> <base64 of 32 bytes>\" are wanted",
+                    self.fields_key.display()
+                ))
             })?;
             Ok(KeyConfig { id, secret: secret.to_owned().into() })
         });
-        let current = keys.next().ok_or_else(|| Error::internal(format!("{}: no key", self.fields_key.display())))??;
+        let current =
+            keys.next().ok_or_else(|| Error::internal(format!("{}: no key", self.fields_key.display())))??;
         let older: Vec<KeyConfig> = keys.collect::<Result<_>>()?;
         Keyring::new(current, &older).map(Arc::new)
     }

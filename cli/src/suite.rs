@@ -11,7 +11,9 @@ use linli_access::{Access, Matrix};
 use linli_kernel::{SharedClock, SystemClock};
 use linli_kit::feed::EventLog;
 use linli_kit::identity::TokenVerifier;
-use linli_kit::serve::{Backend, Kit, LocalServices, Peers, SERVICES, ServerOptions, ServiceParts, serve_stack, start_common};
+use linli_kit::serve::{
+    Backend, Kit, LocalServices, Peers, SERVICES, ServerOptions, ServiceParts, serve_stack, start_common,
+};
 use linli_kit::stack::{self, StackParts};
 use linli_kit::store::{Constraint, Migration, Store};
 use linli_kit::texts::Texts;
@@ -84,10 +86,10 @@ struct Plan {
 }
 
 fn plan(service: &'static str) -> Plan {
-    let (migrations, constraints, texts) = match service {
+    let (migrations, constraints, texts): (_, &'static [Constraint], _) = match service {
         "org" => (linli_org::migrations(), linli_org::CONSTRAINTS, linli_org::texts()),
         "booking" => (linli_booking::migrations(), linli_booking::CONSTRAINTS, linli_booking::texts()),
-        "points" => (linli_points::migrations(), linli_points::CONSTRAINTS, linli_points::texts()),
+        "points" => (linli_points::migrations(), &[], linli_points::texts()),
         "deliberation" => {
             (linli_deliberation::migrations(), linli_deliberation::CONSTRAINTS, linli_deliberation::texts())
         }
@@ -104,6 +106,11 @@ async fn build(service: &'static str, parts: ServiceParts, access: Access) -> Re
         "deliberation" => linli_deliberation::build(parts, access).await,
         _ => linli_rules::build(parts, access).await,
     }
+}
+
+/// The migrations of all services.
+pub fn migrations() -> Vec<Migration> {
+    SERVICES.into_iter().flat_map(|service| plan(service).migrations).collect()
 }
 
 /// Brings the schemas of all services up to this release.

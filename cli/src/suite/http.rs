@@ -26,7 +26,11 @@ struct Health {
 }
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until the token is cancelled.
-pub(super) async fn serve(address: SocketAddr, stores: Vec<Store>, cancel: CancellationToken) -> Result<JoinHandle<()>> {
+pub(super) async fn serve(
+    address: SocketAddr,
+    stores: Vec<Store>,
+    cancel: CancellationToken,
+) -> Result<JoinHandle<()>> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| Error::internal(format!("health and metrics cannot listen on {address}: {e}")))?;
@@ -34,9 +38,12 @@ pub(super) async fn serve(address: SocketAddr, stores: Vec<Store>, cancel: Cance
     let router = axum::Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(|State(health): State<Health>| async move {
-            health.metrics.map_or_else(String::new, |metrics| metrics.render())
-        }))
+        .route(
+            "/metrics",
+            get(|State(health): State<Health>| async move {
+                health.metrics.map_or_else(String::new, |metrics| metrics.render())
+            }),
+        )
         .with_state(health);
     Ok(tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(cancel.cancelled_owned()).await;

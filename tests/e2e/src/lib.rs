@@ -1,1 +1,4 @@
-//! linli-e2e.
+//! Stories through the gateway, on both engines and in both wirings.
+
+#[cfg(test)]
+mod edge;

@@ -1,0 +1,147 @@
+//! What a call answered instead of a result, told so that a person can act on it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+/// A call that failed.
+#[derive(Debug)]
+pub struct CallError {
+    method: String,
+    status: Box<Status>,
+}
+
+impl CallError {
+    /// The failure of a call of `method`.
+    pub fn new(method: impl Into<String>, status: Status) -> Self {
+        Self { method: method.into(), status: Box::new(status) }
+    }
+
+    /// The gRPC code.
+    pub fn code(&self) -> Code {
+        self.status.code()
+    }
+
+    /// The whole answer.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The reason (UPPER_SNAKE); empty when it was not linli that answered.
+    pub fn reason(&self) -> String {
+        self.status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
+    }
+
+    /// Whether the same call may well succeed in a moment.
+    ///
+    /// A server that asks for a retry has refused before it did anything.
+    pub fn is_transient(&self) -> bool {
+        match self.code() {
+            Code::Unavailable => true,
+            Code::ResourceExhausted | Code::Aborted => self.retry_after().is_some(),
+            _ => false,
+        }
+    }
+
+    /// How long the server wants to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.status.get_details_retry_info().and_then(|info| info.retry_delay)
+    }
+
+    fn causes(&self) -> String {
+        let mut text = String::new();
+        let mut cause = self.status.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+
+    /// What the caller can do about it, where that is not in the server's words.
+    fn hint(&self) -> Option<&'static str> {
+        let causes = self.causes();
+        if causes.contains("certificate") || causes.contains("UnknownIssuer") {
+            return Some("the gateway's certificate is not trusted: name its issuer with --ca FILE");
+        }
+        match self.code() {
+            Code::Unauthenticated => Some("say who you are: --token, --token-file or LINLI_TOKEN (see `linli token --help`)"),
+            Code::Unavailable if self.reason().is_empty() => {
+                Some("is the suite running there? start one with `linli serve`, or say where it is with --server URL")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = self.status.get_error_details();
+        let text = details.localized_message().map_or(self.status.message(), |m| m.message.as_str());
+        let causes = if details.error_info().is_none() { self.causes() } else { String::new() };
+        write!(f, "{}: {text}{causes}", self.method)?;
+        for bad in details.bad_request().map(|b| b.field_violations.as_slice()).unwrap_or_default() {
+            write!(f, "\n  {}: {}", bad.field, bad.description)?;
+        }
+        if let Some(info) = details.error_info() {
+            let mut metadata: Vec<_> = info.metadata.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            metadata.sort();
+            let metadata = if metadata.is_empty() { String::new() } else { format!(" ({})", metadata.join(", ")) };
+            write!(f, "\n  reason: {}{metadata}", info.reason)?;
+        } else {
+            write!(f, "\n  code: {:?}", self.code())?;
+        }
+        if let Some(delay) = self.retry_after() {
+            write!(f, "\n  retry: after {:.1} s", delay.as_secs_f64())?;
+        }
+        if let Some(id) = self.status.metadata().get("x-request-id").and_then(|id| id.to_str().ok()) {
+            write!(f, "\n  request id: {id}")?;
+        }
+        match self.hint() {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use linli_kernel::Lang;
+    use linli_kit::texts::Texts;
+    use linli_kit::{Error, ErrorCode, FieldViolation};
+
+    use super::*;
+
+    fn told(error: Error) -> CallError {
+        CallError::new("GetUnit", error.into_status(&Texts::kit(), Lang::En, "org.linli"))
+    }
+
+    #[test]
+    fn a_failure_names_reason_field_and_what_to_do() {
+        let error = told(Error::field(FieldViolation::new("unit.kind", "FIELD_REQUIRED")));
+        let text = error.to_string();
+        assert!(text.starts_with("GetUnit: "), "{text}");
+        assert!(text.contains("\n  unit.kind: "), "{text}");
+        assert!(text.contains("reason: INVALID_FIELDS (count=1)"), "{text}");
+        assert_eq!(error.reason(), "INVALID_FIELDS");
+    }
+
+    #[test]
+    fn only_what_a_moment_can_change_is_transient() {
+        let overloaded = || Error::new(ErrorCode::ResourceExhausted, "OVERLOADED");
+        assert!(told(overloaded().retry_after(Duration::from_secs(1))).is_transient());
+        assert!(!told(overloaded()).is_transient());
+        assert!(!told(Error::not_found("areas/x")).is_transient());
+    }
+
+    #[test]
+    fn who_has_no_token_learns_how_to_give_one() {
+        let text = told(Error::new(ErrorCode::Unauthenticated, "UNAUTHENTICATED")).to_string();
+        assert!(text.contains("LINLI_TOKEN"), "{text}");
+    }
+}

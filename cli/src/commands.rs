@@ -1,0 +1,9 @@
+//! The commands of the binary: each has its `Args` and a `run`, and functions that other commands and the demo use.
+
+pub mod apply;
+pub mod completions;
+pub mod import;
+pub mod output;
+pub mod plugin;
+pub mod resources;
+pub mod verify;

@@ -1,0 +1,125 @@
+//! `linli demo`: a day in seven communities, played through public RPCs on an embedded suite with a manual clock.
+//!
+//! Prints what happens with its figures; ends with an error when anything was not as expected.
+
+mod actor;
+mod bookings;
+mod communities;
+mod expected;
+mod parking;
+mod stage;
+mod thanks;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use linli_kernel::{ManualClock, Timestamp};
+
+use crate::client::Connection;
+use crate::config::Config;
+use crate::suite::{Role, Suite};
+use stage::{Stage, beijing, say};
+
+/// Arguments of `linli demo`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  linli demo\n  linli demo --keep            # leaves the suite running and says how to call it\n  linli demo --data-dir /tmp/x # keeps the databases")]
+pub struct Args {
+    /// Leave the suite running and print how to call it with `buf curl`.
+    #[arg(long)]
+    keep: bool,
+    /// Where databases and keys go; a fresh temporary directory when absent.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The communities' profiles.
+    #[arg(long, value_name = "DIR", default_value = "profiles")]
+    profiles: PathBuf,
+    /// The built rule plugins.
+    #[arg(long, value_name = "DIR", default_value = "plugins/target/components")]
+    components: PathBuf,
+    /// Where the gateway listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: std::net::SocketAddr,
+}
+
+/// Plays the demo.
+///
+/// # Errors
+/// When a step fails or anything was not as expected.
+pub async fn run(args: Args) -> Result<()> {
+    let begun = Instant::now();
+    let temporary = tempfile::tempdir().context("a temporary directory")?;
+    let dir = args.data_dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let mut config = Config::embedded(&dir)?;
+    config.gateway_listen = args.listen;
+    config.requests_per_second = 1_000_000;
+    let clock = Arc::new(ManualClock::new(Timestamp::from(beijing(2, 8, 0)?.to_utc())));
+    say("linli 邻里: a day in seven communities");
+    let suite = Suite::start_with_clock(&config, &Role::all(), clock).await.map_err(describe)?;
+    let played = play(&suite, &args).await;
+    match &played {
+        Ok(()) => say(&format!("\nEverything was as expected, in {:.1} s.", begun.elapsed().as_secs_f64())),
+        Err(problem) => say(&format!("\nThe demo failed: {problem:#}")),
+    }
+    if args.keep && played.is_ok() {
+        keep(&suite).await?;
+    }
+    suite.stop().await;
+    played
+}
+
+/// An error of the suite with its cause, for the one who starts it.
+pub(crate) fn describe(error: linli_kit::Error) -> anyhow::Error {
+    match error.cause() {
+        Some(cause) => anyhow::anyhow!("{cause}"),
+        None => anyhow::anyhow!("{error}"),
+    }
+}
+
+async fn play(suite: &Suite, args: &Args) -> Result<()> {
+    let address = suite.gateway.context("the gateway listens")?;
+    let certificate = suite.certificate.clone().context("a development certificate")?;
+    let token = suite.token("systems/operator").map_err(describe)?;
+    let connection = Connection::open(&format!("https://{address}"), Some(&certificate), &token)?;
+    let mut stage = Stage::new(suite, connection.channel(), args.profiles.clone(), args.components.clone())?;
+    communities::apply(&mut stage, &connection).await?;
+    communities::rules(&mut stage, &connection).await?;
+    let booked = bookings::play(&mut stage).await?;
+    thanks::play(&mut stage, &booked).await?;
+    parking::play(&mut stage).await?;
+    verify(&mut stage, &connection).await?;
+    match stage.failures() {
+        [] => Ok(()),
+        failures => bail!("{} expectations did not hold:\n  - {}", failures.len(), failures.join("\n  - ")),
+    }
+}
+
+async fn verify(stage: &mut Stage<'_>, connection: &Connection) -> Result<()> {
+    stage.heading(6, "linli verify: the invariants, recounted");
+    let checks = super::verify::verify_all(connection, &communities::COMMUNITIES.map(|c| format!("areas/{c}"))).await?;
+    for check in &checks {
+        let mark = if check.violations.is_empty() { "✓" } else { "✗" };
+        stage.line(format!("{mark} {:44} {:>8}  {}", check.invariant, check.checked, check.title));
+        for violation in &check.violations {
+            stage.expect(false, format!("{}: {violation}", check.invariant));
+        }
+    }
+    let checked: i64 = checks.iter().map(|c| c.checked).sum();
+    stage.expect(checked > 0, "verify looked at something");
+    Ok(())
+}
+
+async fn keep(suite: &Suite) -> Result<()> {
+    let address = suite.gateway.context("the gateway listens")?;
+    let certificate = suite.certificate.as_deref().context("a development certificate")?.display().to_string();
+    let token = suite.token("areas/xinhua/people/per-00000000000000000000000000").map_err(describe)?;
+    let operator = suite.token("systems/operator").map_err(describe)?;
+    say(&format!(
+        "\nThe suite stays at https://{address} until Ctrl-C. A token of the operator:\n\n  export LINLI_TOKEN={operator}\n\n\
+         List what xinhua offers:\n\n  buf curl --cacert {certificate} -H \"Authorization: Bearer {token}\" \\\n    \
+         -d '{{\"parent\": \"areas/xinhua\"}}' https://{address}/linli.booking.v1.BookingService/ListOfferings\n"
+    ));
+    tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Acts 1 and 2: the areas and seven communities, and their rules.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use comfy_table::Table;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use linli_proto::org::KindCount;
+
+use super::expected::{self, Counted};
+use super::stage::{Stage, say};
+use crate::client::Connection;
+use crate::commands::{apply, import, plugin};
+
+/// The seven communities.
+pub(super) const COMMUNITIES: [&str; 7] = ["xinhua", "jinbujie", "xinhe", "guanba", "bayi", "nanhua", "fuqiang"];
+
+/// Plugins of the demo, with the bindings files that use them.
+const PLUGINS: [&str; 4] = ["haircut", "meals", "repairs", "thanks"];
+
+/// Plays act 1.
+pub(super) async fn apply(stage: &mut Stage<'_>, connection: &Connection) -> Result<()> {
+    stage.heading(1, "Areas and seven communities");
+    let areas = apply::apply_paths(connection, &[stage.profiles.join("areas")], &apply::Options::default()).await?;
+    stage.line(format!("areas: {areas}"));
+    let mut lines = 0;
+    for area in COMMUNITIES {
+        let dir = stage.profiles.join(area);
+        let applied = apply::apply_paths(connection, std::slice::from_ref(&dir), &apply::Options::default()).await?;
+        stage.line(format!("{area}: {applied}"));
+        for file in ["households.csv", "appointments.csv"] {
+            let path = dir.join("generated").join(file);
+            let imported = import::import_file(connection, &format!("areas/{area}"), &path).await;
+            let imported = imported.with_context(|| {
+                format!("{}: generated people are missing? run `cargo xtask generate`", path.display())
+            })?;
+            stage.line(format!("{area}: {imported}"));
+        }
+        let counted = expected::count(stage, area).await?;
+        say(&table(&counted));
+        lines += expected::compare(stage, connection, area, &dir.join("expected.yaml"), &counted).await?;
+    }
+    stage.line(format!("{lines} stated figures of seven communities were read and compared"));
+    Ok(())
+}
+
+fn table(counted: &Counted) -> String {
+    let codes = |counts: &[KindCount]| {
+        counts.iter().map(|c| format!("{} {}", c.code, c.count)).collect::<Vec<_>>().join(", ")
+    };
+    let mut gaps: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for gap in &counted.gaps {
+        *gaps.entry(if gap.role.is_empty() { "households" } else { &gap.role }).or_default() += 1;
+    }
+    let gaps: Vec<String> = gaps.into_iter().map(|(what, n)| format!("{what} {n}")).collect();
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_width(110);
+    table.add_row(["units", &codes(&counted.summary.units)]);
+    table.add_row(["households", &counted.summary.households.to_string()]);
+    table.add_row(["people", &counted.summary.people.to_string()]);
+    table.add_row(["appointments", &codes(&counted.summary.appointments)]);
+    table.add_row(["gaps", &if gaps.is_empty() { "none".to_owned() } else { gaps.join(", ") }]);
+    table.to_string()
+}
+
+/// Plays act 2.
+pub(super) async fn rules(stage: &mut Stage<'_>, connection: &Connection) -> Result<()> {
+    stage.heading(2, "Rule plugins: upload, validate, activate");
+    for area in COMMUNITIES {
+        let file = stage.profiles.join(area).join("rules").join("bindings.yaml");
+        if !file.exists() {
+            continue;
+        }
+        let mut bound = 0;
+        for name in PLUGINS {
+            let uses = plugin::bindings_of(&file, name)?;
+            if uses.is_empty() {
+                continue;
+            }
+            let component = component(&stage.components, name)?;
+            let version = plugin::upload(connection, &format!("areas/{area}/plugins/{name}"), &component).await?;
+            for binding in uses {
+                plugin::activate(connection, binding, &version.name).await?;
+                bound += 1;
+            }
+        }
+        stage.line(format!("{area}: {bound} rules are in force"));
+    }
+    Ok(())
+}
+
+fn component(dir: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = dir.join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .with_context(|| format!("{}: the component is missing; run `cargo xtask plugins`", path.display()))
+}

@@ -1,0 +1,182 @@
+//! Act 4: everything is served, and volunteers are thanked through the feed: hearts, flowers, points, rice.
+
+use anyhow::{Context as _, Result};
+use linli_proto::booking::{CheckInBookingRequest, CompleteBookingRequest, GetBookingRequest, Server};
+use linli_proto::common::Amount;
+use linli_proto::points::{
+    BatchCreateTransfersRequest, CardState, CreateRedemptionRequest, CreateTransferRequest, GetAccountRequest,
+    ListAwardsRequest, ListCardsRequest, Redemption, Transfer,
+};
+
+use super::actor::refusal;
+use super::bookings::Booked;
+use super::stage::Stage;
+
+/// Brings in balances that residents had before the suite: one transfer each from the issuance account.
+pub(super) async fn opening_points(stage: &Stage<'_>, area: &str, asset: &str, who: &[(String, i64)]) -> Result<()> {
+    let parent = format!("areas/{area}");
+    let requests = who.iter().map(|(person, value)| CreateTransferRequest {
+        parent: parent.clone(),
+        transfer: Some(Transfer {
+            amount: Some(Amount { asset: asset.to_owned(), value: *value }),
+            from: "issuance".to_owned(),
+            to: person.clone(),
+            cause: "opening-balance".to_owned(),
+            ..Default::default()
+        }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+    });
+    let request = BatchCreateTransfersRequest { parent: parent.clone(), requests: requests.collect() };
+    stage.operator.points().batch_create_transfers(request).await.with_context(|| format!("opening points of {area}"))?;
+    Ok(())
+}
+
+/// Plays the act.
+pub(super) async fn play(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
+    stage.heading(4, "Served and thanked (M09, M31, M58, M59, M63, M89)");
+    stage.advance(7, 14, 0).await?;
+    serve(stage, "xinhua", &booked.haircuts, true).await?;
+    serve(stage, "guanba", &booked.lunches, false).await?;
+    serve(stage, "guanba", &booked.shifts, false).await?;
+    serve(stage, "xinhe", &booked.repairs, false).await?;
+    serve(stage, "nanhua", &booked.flowers, false).await?;
+    awarded(stage, "guanba", booked.shifts.len()).await?;
+    flower(stage, booked).await?;
+    rice(stage).await?;
+    stage.advance(13, 18, 0).await?;
+    serve(stage, "jinbujie", &booked.hearts, false).await?;
+    heart_card(stage, booked).await
+}
+
+/// Completes bookings; haircuts name the volunteer barber.
+async fn serve(stage: &mut Stage<'_>, area: &str, bookings: &[String], barber: bool) -> Result<()> {
+    let secretary = stage.actor(&stage.holder(area, "secretary").await?)?;
+    let volunteers = stage.people(area).await?;
+    let volunteer = volunteers.iter().find(|p| p.tags.iter().any(|t| t == "volunteer")).map(|p| p.name.clone());
+    let bar = stage.bar(bookings.len(), "serving");
+    for name in bookings {
+        let came = CheckInBookingRequest { name: name.clone(), ..Default::default() };
+        secretary.booking().check_in_booking(came).await.with_context(|| format!("checking in {name}"))?;
+        let servers = match (&volunteer, barber) {
+            (Some(person), true) => vec![Server { person: person.clone(), minutes: 20, role: "volunteer".to_owned() }],
+            _ => Vec::new(),
+        };
+        let done = CompleteBookingRequest { name: name.clone(), servers, request_id: uuid::Uuid::new_v4().to_string() };
+        secretary.booking().complete_booking(done).await.with_context(|| format!("completing {name}"))?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    stage.line(format!("{area}: {} bookings are completed", bookings.len()));
+    Ok(())
+}
+
+/// Waits until the feed has thanked everybody of these bookings.
+async fn awarded(stage: &mut Stage<'_>, area: &str, wanted: usize) -> Result<()> {
+    let points = stage.operator.points();
+    let found = stage
+        .until("the awards of the feed", || {
+            let (mut points, parent) = (points.clone(), format!("areas/{area}"));
+            async move {
+                let request = ListAwardsRequest { parent, page_size: 1000, ..Default::default() };
+                let awards = points.list_awards(request).await?.into_inner().awards;
+                Ok((awards.len() >= wanted).then_some(awards))
+            }
+        })
+        .await?;
+    let units: i64 = found.iter().filter_map(|a| a.amount.as_ref()).map(|a| a.value).sum();
+    let why = found.first().and_then(|a| a.reasons.first()).map(|r| r.message.clone()).unwrap_or_default();
+    stage.line(format!("{area}: {} awards through the feed, {units} units: {why}", found.len()));
+    stage.expect(found.len() == wanted, format!("{area}: {wanted} awards, one for each service, not {}", found.len()));
+    Ok(())
+}
+
+/// A red flower is spent at a merchant.
+async fn flower(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
+    awarded(stage, "nanhua", 1).await?;
+    let duty = GetBookingRequest { name: booked.flowers.first().context("a duty")?.clone() };
+    let head = stage.operator.booking().get_booking(duty).await?.into_inner().resident;
+    let request = CreateRedemptionRequest {
+        parent: "areas/nanhua".to_owned(),
+        redemption: Some(Redemption {
+            reward: "areas/nanhua/rewards/noodles".to_owned(),
+            holder: head.clone(),
+            quantity: 1,
+            ..Default::default()
+        }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+    };
+    stage.actor(&head)?.points().create_redemption(request).await.context("spending red flowers")?;
+    let merchant = GetAccountRequest { name: "areas/nanhua/accounts/flowers.merchant-restaurant".to_owned() };
+    let balance = stage.operator.points().get_account(merchant).await?.into_inner().balance;
+    stage.line(format!("nanhua: the head spends red flowers on beef noodles; the restaurant now has {balance}"));
+    stage.expect(balance == 3, "the merchant gets the three flowers");
+    Ok(())
+}
+
+/// Points buy rice until the stock is gone.
+async fn rice(stage: &mut Stage<'_>) -> Result<()> {
+    let people = stage.people("guanba").await?;
+    let buyers: Vec<String> = people.iter().filter(|p| p.birth_year < 1990).take(21).map(|p| p.name.clone()).collect();
+    let opening: Vec<(String, i64)> = buyers.iter().map(|p| (p.clone(), 20)).collect();
+    opening_points(stage, "guanba", "points", &opening).await?;
+    let (mut bought, mut refused) = (0, None);
+    for buyer in &buyers {
+        let request = CreateRedemptionRequest {
+            parent: "areas/guanba".to_owned(),
+            redemption: Some(Redemption {
+                reward: "areas/guanba/rewards/rice".to_owned(),
+                holder: buyer.clone(),
+                quantity: 1,
+                ..Default::default()
+            }),
+            request_id: uuid::Uuid::new_v4().to_string(),
+        };
+        match stage.actor(buyer)?.points().create_redemption(request).await {
+            Ok(_) => bought += 1,
+            Err(status) => refused = Some(refusal(&status)),
+        }
+    }
+    let (reason, message) = refused.unwrap_or_default();
+    stage.line(format!("guanba: {bought} bags of rice are bought; the next one hears: {message}"));
+    stage.expect(bought == 20, format!("20 bags are in stock, {bought} were bought"));
+    stage.expect(reason == "OUT_OF_STOCK", format!("an empty shelf answers OUT_OF_STOCK, not {reason}"));
+    Ok(())
+}
+
+/// The twelfth heart fills the card, and the card is redeemed.
+async fn heart_card(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
+    let first = GetBookingRequest { name: booked.hearts.first().context("a day of help")?.clone() };
+    let helper = stage.operator.booking().get_booking(first).await?.into_inner().resident;
+    let points = stage.operator.points();
+    let card = stage
+        .until("the twelfth heart", || {
+            let (mut points, holder) = (points.clone(), helper.clone());
+            async move {
+                let request = ListCardsRequest {
+                    parent: "areas/jinbujie".to_owned(),
+                    filter: format!("holder = \"{holder}\""),
+                    ..Default::default()
+                };
+                let cards = points.list_cards(request).await?.into_inner().cards;
+                Ok(cards.into_iter().find(|c| c.state() == CardState::Full))
+            }
+        })
+        .await?;
+    stage.line(format!("jinbujie: the heart card is full with {} hearts", card.stamps));
+    stage.expect(card.stamps == 12, "a heart card is full with 12 hearts");
+    let request = CreateRedemptionRequest {
+        parent: "areas/jinbujie".to_owned(),
+        redemption: Some(Redemption {
+            reward: "areas/jinbujie/rewards/heart-gift".to_owned(),
+            holder: helper.clone(),
+            card: card.name.clone(),
+            quantity: 1,
+            ..Default::default()
+        }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+    };
+    let keeper = stage.actor(&stage.holder("jinbujie", "points-keeper").await?)?;
+    keeper.points().create_redemption(request).await.context("redeeming the heart card")?;
+    stage.line("jinbujie: the card is redeemed at the community Party committee");
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! `linli serve` and `linli migrate`: run the suite, or the roles that this process plays.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use linli_kit::telemetry::{LogFormat, init_logs};
+
+use super::demo::describe;
+use crate::config::Config;
+use crate::suite::{self, Role, Suite};
+
+/// Arguments of `linli serve`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "Examples:\n  linli serve                            # everything in one process, on SQLite\n  \
+                        linli serve booking --config linli.yaml # one service\n  \
+                        LINLI__STORE__URL=postgres://... linli serve org points")]
+pub struct ServeArgs {
+    /// Roles to play: org, rules, points, booking, deliberation, gateway. None: all.
+    #[arg(value_name = "SERVICE")]
+    roles: Vec<String>,
+    /// Configuration file (YAML); see `linli config` for every setting with its default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Arguments of `linli migrate`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MigrateArgs {
+    /// Configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn load(file: Option<&std::path::Path>) -> Result<Config> {
+    let config = Config::load(file)?;
+    init_logs(if config.log_json { LogFormat::Json } else { LogFormat::Text }, &config.log_filter);
+    Ok(config)
+}
+
+/// Serves until it is told to stop, then drains.
+///
+/// # Errors
+/// When the configuration is wrong or something does not come up.
+pub async fn serve(args: ServeArgs) -> Result<()> {
+    let config = load(args.config.as_deref())?;
+    let mut roles = Vec::new();
+    for name in &args.roles {
+        match Role::parse(name) {
+            Some(role) => roles.push(role),
+            None => bail!("there is no role {name:?}; there are org, rules, points, booking, deliberation and gateway"),
+        }
+    }
+    if roles.is_empty() {
+        roles = Role::all();
+    }
+    let suite = Suite::start(&config, &roles).await.map_err(describe)?;
+    if let Some(address) = suite.gateway {
+        tracing::info!(%address, tls = suite.certificate.is_some(), "the gateway listens");
+    }
+    if let Some(address) = suite.services {
+        tracing::info!(%address, "the services listen");
+    }
+    told_to_stop().await?;
+    tracing::info!("draining");
+    suite.stop().await;
+    Ok(())
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+async fn told_to_stop() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.context("waiting for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Brings all schemas up to this release.
+///
+/// # Errors
+/// When a database does not answer or a schema does not fit.
+pub async fn migrate(args: MigrateArgs) -> Result<()> {
+    let config = load(args.config.as_deref())?;
+    suite::migrate(&config).await.map_err(describe)?;
+    tracing::info!("all schemas are up to this release");
+    Ok(())
+}
