@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use linli_kit::Result;
+use linli_kit::feed::FeedService;
 use linli_proto::booking::booking_service_server::{BookingService, BookingServiceServer};
 use linli_proto::booking::{
-    ApproveBookingRequest, Booking, CancelBookingRequest, CancelSlotRequest, CheckInBookingRequest, CompleteBookingRequest,
-    CreateBookingRequest, CreateMenuRequest, CreateOfferingRequest, CreateScheduleRequest, CreateStationRequest,
-    DeleteMenuRequest, DeleteOfferingRequest, DeleteScheduleRequest, DeleteStationRequest, GetBookingRequest, GetMenuRequest,
-    GetOfferingRequest, GetReceiptRequest, GetScheduleRequest, GetSlotRequest, GetStationRequest, ListBookingsRequest,
-    ListBookingsResponse, ListMenusRequest, ListMenusResponse, ListOfferingsRequest, ListOfferingsResponse,
-    ListReceiptsRequest, ListReceiptsResponse, ListSchedulesRequest, ListSchedulesResponse, ListSlotsRequest,
-    ListSlotsResponse, ListStationsRequest, ListStationsResponse, MarkBookingNoShowRequest, Menu, Offering, Receipt,
-    RefuseBookingRequest, Schedule, Slot, Station, UpdateMenuRequest, UpdateOfferingRequest, UpdateScheduleRequest,
-    UpdateStationRequest,
+    ApproveBookingRequest, Booking, CancelBookingRequest, CancelSlotRequest, CheckInBookingRequest,
+    CompleteBookingRequest, CreateBookingRequest, CreateMenuRequest, CreateOfferingRequest, CreateScheduleRequest,
+    CreateStationRequest, DeleteMenuRequest, DeleteOfferingRequest, DeleteScheduleRequest, DeleteStationRequest,
+    GetBookingRequest, GetMenuRequest, GetOfferingRequest, GetReceiptRequest, GetScheduleRequest, GetSlotRequest,
+    GetStationRequest, ListBookingsRequest, ListBookingsResponse, ListMenusRequest, ListMenusResponse,
+    ListOfferingsRequest, ListOfferingsResponse, ListReceiptsRequest, ListReceiptsResponse, ListSchedulesRequest,
+    ListSchedulesResponse, ListSlotsRequest, ListSlotsResponse, ListStationsRequest, ListStationsResponse,
+    MarkBookingNoShowRequest, Menu, Offering, Receipt, RefuseBookingRequest, Schedule, Slot, Station,
+    UpdateMenuRequest, UpdateOfferingRequest, UpdateScheduleRequest, UpdateStationRequest,
 };
 use linli_proto::common::{VerifyInvariantsRequest, VerifyInvariantsResponse};
-use linli_kit::feed::FeedService;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 

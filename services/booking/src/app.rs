@@ -33,8 +33,8 @@ use linli_kit::store::Store;
 use linli_proto::booking::{Menu, Offering, Schedule, Station};
 use linli_proto::common::{Reason, Text};
 
-pub(crate) use background::start;
 pub(crate) use actions::Action;
+pub(crate) use background::start;
 pub(crate) use managed::{Listing, Managed, Update};
 
 /// Everything that the use cases share.
@@ -63,10 +63,14 @@ impl App {
         let durable = DurableCalls::new(store.clone());
         let places = place::Places { durable: durable.clone() };
         Arc::new(Self {
-            offerings: Catalogue::new(store.clone(), "offerings", "linli/Offering")
-                .filterable(&["service_list", "mode", "state"]),
+            offerings: Catalogue::new(store.clone(), "offerings", "linli/Offering").filterable(&[
+                "service_list",
+                "mode",
+                "state",
+            ]),
             stations: Catalogue::new(store.clone(), "stations", "linli/Station").filterable(&["kind", "unit"]),
-            schedules: Catalogue::new(store.clone(), "schedules", "linli/Schedule").filterable(&["offering", "station"]),
+            schedules: Catalogue::new(store.clone(), "schedules", "linli/Schedule")
+                .filterable(&["offering", "station"]),
             menus: Catalogue::new(store.clone(), "menus", "linli/Menu").filterable(&["offering"]),
             places: Combiner::new(store.clone(), places, CombinerConfig::default()),
             rules: rules::Effective::default(),

@@ -128,7 +128,12 @@ impl App {
         }
     }
 
-    pub(crate) async fn cancel_slot(&self, ctx: &Arc<Ctx>, request: &CancelSlotRequest, hash: [u8; 32]) -> Result<Slot> {
+    pub(crate) async fn cancel_slot(
+        &self,
+        ctx: &Arc<Ctx>,
+        request: &CancelSlotRequest,
+        hash: [u8; 32],
+    ) -> Result<Slot> {
         let (area, id) = recorded::<SlotId>("name", &request.name, "slots")?;
         let found = store::slots::find(self.store().reader(), area.as_str(), id).await?;
         let mut target = Target::area(&area);
@@ -148,28 +153,29 @@ impl App {
             _ => self.reason("slot-cancelled", "REASON_SLOT_CANCELLED", &[]),
         };
         let (call, area, why): (&Ctx, &AreaId, &Reason) = (ctx, &area, &why);
-        let once = self.store().write_once(call, area.as_str(), &request.request_id, hash, "booking.cancel_slot", |tx| {
-            Box::pin(async move {
-                let slot = store::slots::lock(tx, area.as_str(), id).await?;
-                let mut slot = slot.ok_or_else(|| Error::not_found(&request.name))?;
-                if slot.state == CANCELLED {
-                    return Ok((slot.name(), ()));
-                }
-                slot.state = CANCELLED;
-                let mut open = store::bookings::open_of_slot(tx.conn(), area.as_str(), id).await?;
-                // Usage rows are locked in the order in which batches lock them.
-                open.sort_by(|a, b| (&a.kind, &a.resident).cmp(&(&b.kind, &b.resident)));
-                for row in open {
-                    // Those who have come already are served.
-                    if let Ok(step) = row.claim().cancel(Canceller::Office, call.now()) {
-                        self.change(tx, call, &mut slot, row, step, Some(vec![why.clone()])).await?;
+        let once =
+            self.store().write_once(call, area.as_str(), &request.request_id, hash, "booking.cancel_slot", |tx| {
+                Box::pin(async move {
+                    let slot = store::slots::lock(tx, area.as_str(), id).await?;
+                    let mut slot = slot.ok_or_else(|| Error::not_found(&request.name))?;
+                    if slot.state == CANCELLED {
+                        return Ok((slot.name(), ()));
                     }
-                }
-                super::events::slot_cancelled(tx, call, &slot);
-                store::slots::update(tx, &slot).await?;
-                Ok((slot.name(), ()))
-            })
-        });
+                    slot.state = CANCELLED;
+                    let mut open = store::bookings::open_of_slot(tx.conn(), area.as_str(), id).await?;
+                    // Usage rows are locked in the order in which batches lock them.
+                    open.sort_by(|a, b| (&a.kind, &a.resident).cmp(&(&b.kind, &b.resident)));
+                    for row in open {
+                        // Those who have come already are served.
+                        if let Ok(step) = row.claim().cancel(Canceller::Office, call.now()) {
+                            self.change(tx, call, &mut slot, row, step, Some(vec![why.clone()])).await?;
+                        }
+                    }
+                    super::events::slot_cancelled(tx, call, &slot);
+                    store::slots::update(tx, &slot).await?;
+                    Ok((slot.name(), ()))
+                })
+            });
         once.await?;
         let slot = store::slots::find(self.store().reader(), area.as_str(), id).await?;
         slot.map(|slot| super::view::slot(&slot)).ok_or_else(|| Error::not_found(&request.name))

@@ -18,8 +18,8 @@ use crate::store;
 
 /// How often the suite's clock is looked at.
 const TICK: Duration = Duration::from_millis(250);
-/// How often holds are compared with bookings.
-const RECONCILE: Duration = Duration::from_secs(300);
+/// How often holds are compared with bookings, by the suite's clock.
+const RECONCILE_SECS: i64 = 3600;
 /// Bookings that one tick ends.
 const DUE: i64 = 100;
 /// Pages of holds that one comparison reads.
@@ -38,11 +38,12 @@ pub(crate) fn start(app: &Arc<App>) {
     let work: lease::Work = Arc::new(move |_guard, token| {
         let app = timer.clone();
         Box::pin(async move {
-            let mut reconciled = tokio::time::Instant::now();
+            let mut reconcile_at = Timestamp::default();
             while !token.is_cancelled() {
                 app.tick().await;
-                if reconciled.elapsed() >= RECONCILE {
-                    reconciled = tokio::time::Instant::now();
+                let now = app.parts.kit.clock.now();
+                if now >= reconcile_at {
+                    reconcile_at = now.plus_secs(RECONCILE_SECS);
                     if let Err(error) = app.reconcile().await {
                         tracing::warn!(%error, "holds could not be compared with bookings");
                     }
@@ -140,7 +141,9 @@ impl App {
                         State::Cancelled | State::Refused | State::NoShow => {
                             holds::enqueue_void(&self.durable, tx, ctx, &row).await?;
                         }
-                        State::Pending(_) | State::Waitlisted { .. } | State::Confirmed | State::CheckedIn => return Ok(false),
+                        State::Pending(_) | State::Waitlisted { .. } | State::Confirmed | State::CheckedIn => {
+                            return Ok(false);
+                        }
                     }
                     Ok(true)
                 })

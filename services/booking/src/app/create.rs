@@ -173,7 +173,8 @@ impl App {
         // The version first: what is read afterwards is at least as new.
         let counts = store::usage::counts(self.store().reader(), &key, local, ctx.now()).await?;
         let queue = self.waiting(slot, offering, asked).await?;
-        let needed = std::iter::once(asked.resident.as_str()).chain(queue.iter().flatten().map(|r| r.resident.as_str()));
+        let needed =
+            std::iter::once(asked.resident.as_str()).chain(queue.iter().flatten().map(|r| r.resident.as_str()));
         let unknown: Vec<&str> = needed.filter(|name| !residents.contains_key(*name)).collect();
         if !unknown.is_empty() {
             let found = self.residents(ctx, &unknown).await?;
@@ -193,10 +194,11 @@ impl App {
         let seed = u32::try_from(asked.id.uuid().as_u128() & 0xffff_ffff).unwrap_or(0);
         let facts = Facts { slot, offering, wanted: &wanted, who, counts, balances, queue, seed };
         let answers = self.evaluate(ctx, &facts).await?;
-        if answers.iter().zip(&needs.revisions).any(|((_, answer), known)| answer.revision != *known) {
+        if needs.moved(answers.iter().take(2).map(|(_, answer)| answer.revision.as_str())) {
             self.forget_needs(&slot.area, &slot.kind).await;
-            // A rule that came meanwhile may need what was not asked for: the write refuses, and it is decided again.
-            if self.needs(ctx, &slot.area, &slot.kind).await?.has("balances") && facts.balances.is_empty() && !needs.has("balances") {
+            // A rule that came meanwhile may need what was not asked for.
+            let now_needed = self.needs(ctx, &slot.area, &slot.kind).await?.has("balances");
+            if now_needed && !needs.has("balances") {
                 return Err(Error::new(ErrorCode::Aborted, "CONFLICT").retry_after(Duration::from_millis(200)));
             }
         }
@@ -211,7 +213,13 @@ impl App {
         offering: &Offering,
         asked: &Asked,
     ) -> Result<Option<Vec<store::bookings::BookingRow>>> {
-        let probe = Wish { party: asked.wish.party.max(1), verdict: Verdict::Allow, priced: false, scored: false, waitlist: offering.waitlist };
+        let probe = Wish {
+            party: asked.wish.party.max(1),
+            verdict: Verdict::Allow,
+            priced: false,
+            scored: false,
+            waitlist: offering.waitlist,
+        };
         if slot.seats().place(&probe) != Fit::Unscored {
             return Ok(None);
         }

@@ -15,8 +15,8 @@ use linli_proto::points::points_service_client::PointsServiceClient;
 use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
 use linli_proto::rules::{
-    BatchEvaluateRequest, EligibilityFacts, EvaluateRequest, EvaluateResponse, Member, PriceFacts, PriorityFacts, SlotFacts,
-    Usage, Waiting,
+    BatchEvaluateRequest, EligibilityFacts, EvaluateRequest, EvaluateResponse, Member, PriceFacts, PriorityFacts,
+    SlotFacts, Usage, Waiting,
 };
 
 use super::request::Wanted;
@@ -67,10 +67,10 @@ impl App {
         let mut client = PointsServiceClient::new(self.parts.peers.to("points", ctx));
         let request = BatchGetBalancesRequest { parent: format!("areas/{area}"), holders: vec![resident.to_owned()] };
         let answer = client.batch_get_balances(request).await.map_err(Error::from_peer)?.into_inner();
-        let amounts = answer.accounts.iter().map(|account| Amount {
-            asset: id_of(&account.asset).to_owned(),
-            value: account.available,
-        });
+        let amounts = answer
+            .accounts
+            .iter()
+            .map(|account| Amount { asset: id_of(&account.asset).to_owned(), value: account.available });
         Ok(amounts.collect())
     }
 
@@ -98,8 +98,7 @@ impl App {
     ) -> Result<Vec<(EvaluateRequest, EvaluateResponse)>> {
         let requests = self.requests(ctx, facts);
         let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
-        let request =
-            BatchEvaluateRequest { parent: format!("areas/{}", facts.slot.area), requests: requests.clone() };
+        let request = BatchEvaluateRequest { parent: format!("areas/{}", facts.slot.area), requests: requests.clone() };
         let answer = client.batch_evaluate(request).await.map_err(Error::from_peer)?.into_inner();
         if answer.responses.len() != requests.len() {
             return Err(Error::internal("rules answered another number of requests"));

@@ -137,7 +137,12 @@ impl Target for Ledger {
             }
             // A hold that has fallen back by itself cannot be taken or given back any more.
             (Step::Capture | Step::Void, Outcome::Refused(refusal)) => {
-                tracing::warn!(target = call.target, subject = call.subject, reason = refusal.reason, "the ledger refused");
+                tracing::warn!(
+                    target = call.target,
+                    subject = call.subject,
+                    reason = refusal.reason,
+                    "the ledger refused"
+                );
                 Ok(())
             }
             (Step::Capture | Step::Void, Outcome::Answer(_)) => Ok(()),

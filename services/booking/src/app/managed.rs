@@ -108,21 +108,22 @@ impl App {
         let planned: Mutex<Option<M>> = Mutex::new(None);
         let planned = &planned;
         let request_id = if update.validate_only { "" } else { update.request_id.as_str() };
-        let once = self.store().write_once(ctx, area.as_str(), request_id, update.hash, "booking.catalogue.update", |tx| {
-            Box::pin(async move {
-                let validate = |merged: &M| merged.violations(self, area);
-                let catalogue = M::catalogue(self);
-                let (mask, missing) = (update.mask.as_ref(), update.allow_missing);
-                let written = catalogue.update(tx, ctx.now(), &update.resource, mask, missing, validate).await?;
-                M::written(self, tx, ctx, &written).await?;
-                let resource = written.entry.resource;
-                if update.validate_only {
-                    *planned.lock() = Some(resource);
-                    return Err(Error::new(ErrorCode::FailedPrecondition, "VALIDATE_ONLY"));
-                }
-                Ok((resource.resource_name().to_owned(), resource))
-            })
-        });
+        let once =
+            self.store().write_once(ctx, area.as_str(), request_id, update.hash, "booking.catalogue.update", |tx| {
+                Box::pin(async move {
+                    let validate = |merged: &M| merged.violations(self, area);
+                    let catalogue = M::catalogue(self);
+                    let (mask, missing) = (update.mask.as_ref(), update.allow_missing);
+                    let written = catalogue.update(tx, ctx.now(), &update.resource, mask, missing, validate).await?;
+                    M::written(self, tx, ctx, &written).await?;
+                    let resource = written.entry.resource;
+                    if update.validate_only {
+                        *planned.lock() = Some(resource);
+                        return Err(Error::new(ErrorCode::FailedPrecondition, "VALIDATE_ONLY"));
+                    }
+                    Ok((resource.resource_name().to_owned(), resource))
+                })
+            });
         let once = once.await;
         if let (Err(_), Some(resource)) = (&once, planned.lock().take()) {
             return Ok(resource);

@@ -114,16 +114,14 @@ impl Batch for Places {
                 Some(ClaimOutcome::Reused) => Err(linli_kit::idempotency::reused()),
                 Some(ClaimOutcome::Repeat(name)) => Ok(Placed::Repeat(name.clone())),
                 Some(ClaimOutcome::SameAs(first)) => same_as(&outcomes[*first], batch[*first]),
-                Some(ClaimOutcome::New) | None => {
-                    found.decide(place).map(|row| match row {
-                        Some(row) => {
-                            writes.members.push(i);
-                            writes.bookings.push(row);
-                            Placed::New
-                        }
-                        None => Placed::Moved,
-                    })
-                }
+                Some(ClaimOutcome::New) | None => found.decide(place).map(|row| match row {
+                    Some(row) => {
+                        writes.members.push(i);
+                        writes.bookings.push(row);
+                        Placed::New
+                    }
+                    None => Placed::Moved,
+                }),
             };
             outcomes.push(outcome);
         }
@@ -165,7 +163,8 @@ async fn load(tx: &Tx<'_>, batch: &[&Place]) -> Result<Found> {
     let slots = store::lock_slots(tx, &keys).await?;
     let usage: Vec<Key> = batch.iter().map(|p| p.usage.clone()).collect();
     let usage = store::lock_usage(tx, &usage).await?;
-    let mut offerings: Vec<_> = batch.iter().map(|p| (p.offering.0.clone(), "offerings", p.offering.1.clone())).collect();
+    let mut offerings: Vec<_> =
+        batch.iter().map(|p| (p.offering.0.clone(), "offerings", p.offering.1.clone())).collect();
     offerings.sort();
     offerings.dedup();
     let revisions = store::catalogue::revisions(tx, &offerings).await?;
@@ -174,14 +173,19 @@ async fn load(tx: &Tx<'_>, batch: &[&Place]) -> Result<Found> {
         touched: Vec::new(),
         usage: usage.into_iter().collect(),
         bumped: Vec::new(),
-        offerings: offerings.into_iter().zip(revisions).map(|((area, _, id), revision)| ((area, id), revision)).collect(),
+        offerings: offerings
+            .into_iter()
+            .zip(revisions)
+            .map(|((area, _, id), revision)| ((area, id), revision))
+            .collect(),
     })
 }
 
 impl Found {
     /// The booking as it will be; `None`: it must be decided again.
     fn decide(&mut self, place: &Place) -> Result<Option<BookingRow>> {
-        let refuse = |reason| Err(Error::new(ErrorCode::FailedPrecondition, reason).with("slot", place.row.slot_name()));
+        let refuse =
+            |reason| Err(Error::new(ErrorCode::FailedPrecondition, reason).with("slot", place.row.slot_name()));
         let usage = self.usage.get(&place.usage).copied().unwrap_or(0);
         let (area, id, revision) = &place.offering;
         let offering = self.offerings.get(&(area.clone(), id.clone())).copied();

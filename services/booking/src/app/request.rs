@@ -6,7 +6,9 @@ use linli_kernel::{AreaId, Name};
 use linli_kit::check::Violations;
 use linli_kit::{FieldViolation, Result};
 use linli_proto::booking::booking::Details;
-use linli_proto::booking::{Booking, MealDetails, MealService, Menu, Mode, Offering, Question, QuestionType, VisitDetails};
+use linli_proto::booking::{
+    Booking, MealDetails, MealService, Menu, Mode, Offering, Question, QuestionType, VisitDetails,
+};
 use linli_proto::common::Answer;
 use linli_proto::common::answer::Value;
 
@@ -32,12 +34,7 @@ impl Wanted {
 }
 
 /// Checks a wish; `household` is the resident's own, empty when there is none; `menu` that of the slot's day.
-pub(super) fn check(
-    wish: &Booking,
-    offering: &Offering,
-    household: &str,
-    menu: Option<&Menu>,
-) -> Result<Wanted> {
+pub(super) fn check(wish: &Booking, offering: &Offering, household: &str, menu: Option<&Menu>) -> Result<Wanted> {
     let mut v = Violations::new();
     let party = if wish.party == 0 { 1 } else { wish.party };
     v.range("booking.party", i64::from(party), 1, i64::from(offering.max_party.max(1)));
@@ -45,9 +42,7 @@ pub(super) fn check(
     let details = match (offering.mode(), &wish.details) {
         (Mode::Meal, Some(Details::Meal(meal))) => Some(Details::Meal(check_meal(&mut v, meal, menu))),
         (Mode::HomeVisit, Some(Details::Visit(visit))) => Some(Details::Visit(check_visit(&mut v, visit, household))),
-        (Mode::HomeVisit, None) => {
-            Some(Details::Visit(check_visit(&mut v, &VisitDetails::default(), household)))
-        }
+        (Mode::HomeVisit, None) => Some(Details::Visit(check_visit(&mut v, &VisitDetails::default(), household))),
         (Mode::Meal, _) => {
             v.bad("booking.meal", "FIELD_REQUIRED");
             None

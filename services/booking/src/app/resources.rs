@@ -49,7 +49,10 @@ impl Managed for Offering {
         for (i, name) in self.service_areas.iter().enumerate() {
             match AreaId::parse_name(name) {
                 Ok(other) if other != *area => {}
-                _ => v.push(FieldViolation::new(format!("service_areas[{i}]"), "FIELD_FORMAT").arg("expected", "areas/{another area}")),
+                _ => v.push(
+                    FieldViolation::new(format!("service_areas[{i}]"), "FIELD_FORMAT")
+                        .arg("expected", "areas/{another area}"),
+                ),
             }
         }
         v.range("max_party", i64::from(self.max_party), 0, 100);
@@ -230,7 +233,9 @@ impl Managed for Menu {
         let day = menu.date.as_ref().and_then(day_of).unwrap_or_default();
         match store::catalogue::claim_day(tx, area, &menu.offering, &day, &menu.name).await? {
             None => Ok(()),
-            Some(other) => Err(Error::new(ErrorCode::AlreadyExists, "MENU_DAY_TAKEN").with("resource", other).with("day", day)),
+            Some(other) => {
+                Err(Error::new(ErrorCode::AlreadyExists, "MENU_DAY_TAKEN").with("resource", other).with("day", day))
+            }
         }
     }
 
@@ -247,7 +252,12 @@ fn day_of(date: &linli_proto::google::r#type::Date) -> Option<String> {
 
 impl App {
     /// An offering that an area may use: its own or one of an area above.
-    pub(super) async fn offering_for_update(&self, tx: &Tx<'_>, area: &str, name: &str) -> Result<Option<Entry<Offering>>> {
+    pub(super) async fn offering_for_update(
+        &self,
+        tx: &Tx<'_>,
+        area: &str,
+        name: &str,
+    ) -> Result<Option<Entry<Offering>>> {
         let (owner, id) = super::split(name);
         if owner != area && !self.access.snapshot().ancestors(area).iter().any(|above| above == owner) {
             return Ok(None);

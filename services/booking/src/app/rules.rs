@@ -7,6 +7,7 @@ use std::time::Duration;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules::GetEffectiveRulesRequest;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
+use parking_lot::Mutex;
 
 use super::App;
 
@@ -23,14 +24,31 @@ const FRESH: Duration = Duration::from_secs(5);
 pub(super) struct Needs {
     /// Facts that the rules of eligibility and price need.
     facts: HashSet<String>,
-    /// Revisions by hook: eligibility, price.
-    pub(super) revisions: [String; 2],
+    /// Revisions that evaluations came from, in the order of the hooks asked; empty before the first.
+    seen: Mutex<Vec<String>>,
 }
 
 impl Needs {
     /// Whether a fact is needed.
     pub(super) fn has(&self, fact: &str) -> bool {
         self.facts.contains(fact)
+    }
+
+    /// Notes which revisions an evaluation came from; whether one is another than the last time.
+    pub(super) fn moved<'r>(&self, revisions: impl Iterator<Item = &'r str>) -> bool {
+        let mut seen = self.seen.lock();
+        let mut moved = false;
+        for (i, revision) in revisions.enumerate() {
+            match seen.get_mut(i) {
+                Some(last) if last == revision => {}
+                Some(last) => {
+                    moved = true;
+                    revision.clone_into(last);
+                }
+                None => seen.push(revision.to_owned()),
+            }
+        }
+        moved
     }
 }
 
@@ -50,7 +68,9 @@ impl App {
         let asked = self.rules.0.try_get_with(key, async { self.ask_needs(ctx, area, kind).await.map(Arc::new) });
         asked.await.map_err(|shared: Arc<Error>| {
             Arc::try_unwrap(shared).unwrap_or_else(|shared| {
-                Error::new(shared.code(), "PEER_UNAVAILABLE").with("service", "rules").retry_after(Duration::from_secs(1))
+                Error::new(shared.code(), "PEER_UNAVAILABLE")
+                    .with("service", "rules")
+                    .retry_after(Duration::from_secs(1))
             })
         })
     }
@@ -63,12 +83,16 @@ impl App {
     async fn ask_needs(&self, ctx: &Ctx, area: &str, kind: &str) -> Result<Needs> {
         let ask = |hook: &'static str| {
             let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
-            let request =
-                GetEffectiveRulesRequest { parent: format!("areas/{area}"), hook: hook.to_owned(), kind: kind.to_owned() };
+            let request = GetEffectiveRulesRequest {
+                parent: format!("areas/{area}"),
+                hook: hook.to_owned(),
+                kind: kind.to_owned(),
+            };
             async move { client.get_effective_rules(request).await.map(tonic::Response::into_inner) }
         };
-        let (eligibility, price) = futures::future::try_join(ask(ELIGIBILITY), ask(PRICE)).await.map_err(Error::from_peer)?;
+        let (eligibility, price) =
+            futures::future::try_join(ask(ELIGIBILITY), ask(PRICE)).await.map_err(Error::from_peer)?;
         let facts = eligibility.facts.into_iter().chain(price.facts).collect();
-        Ok(Needs { facts, revisions: [eligibility.revision, price.revision] })
+        Ok(Needs { facts, seen: Mutex::default() })
     }
 }

@@ -18,7 +18,11 @@ use crate::store::verify::{self, CHECKS};
 const MOST: usize = 100;
 
 impl App {
-    pub(crate) async fn verify(&self, ctx: &Ctx, request: &VerifyInvariantsRequest) -> Result<VerifyInvariantsResponse> {
+    pub(crate) async fn verify(
+        &self,
+        ctx: &Ctx,
+        request: &VerifyInvariantsRequest,
+    ) -> Result<VerifyInvariantsResponse> {
         let areas = match list_parent(&request.parent)? {
             Some(area) => {
                 self.access.authorise(ctx, &Target::area(&area))?;
@@ -32,7 +36,8 @@ impl App {
             for area in &areas {
                 let result = check.run(self.store(), area, ctx.now().micros()).await?;
                 found.checked += result.checked;
-                let names = result.broken.into_iter().map(|(id, detail)| format!("areas/{area} {}: {detail}", RawId(id)));
+                let names =
+                    result.broken.into_iter().map(|(id, detail)| format!("areas/{area} {}: {detail}", RawId(id)));
                 found.violations.extend(names);
                 if check.id == "booking.quota" {
                     found.violations.extend(self.recount_quota(area).await?);
@@ -58,7 +63,9 @@ impl App {
         for accepted in verify::accepted(self.store(), area).await? {
             let receipt = Receipt::decode(accepted.spec.as_slice()).map_err(Error::internal)?;
             let facts: serde_json::Value = serde_json::from_str(&receipt.facts_json).unwrap_or_default();
-            let Some(count) = facts.pointer("/facts/used/this_month").and_then(serde_json::Value::as_i64) else { continue };
+            let Some(count) = facts.pointer("/facts/used/this_month").and_then(serde_json::Value::as_i64) else {
+                continue;
+            };
             let before = seen.entry(accepted.key).or_default();
             if count < i64::try_from(before.len()).unwrap_or(i64::MAX) && before.contains(&count) {
                 let id = BookingId::from_uuid(accepted.booking);
@@ -77,7 +84,9 @@ impl App {
                 let id = BookingId::from_uuid(id);
                 let call = self.durable.find(holds::PLACE, holds::step_id(id, 1)).await?;
                 if !(pending && call.is_some()) {
-                    check.violations.push(format!("areas/{area}/bookings/{id}: priced, without a hold or a call for one"));
+                    check
+                        .violations
+                        .push(format!("areas/{area}/bookings/{id}: priced, without a hold or a call for one"));
                 }
             }
         }

@@ -88,8 +88,7 @@ impl App {
             booking.answers.retain(|answer| !matches!(answer.value, Some(Value::Text(_))));
         }
         let waits = matches!(row.state, State::Waitlisted { .. });
-        let waitlist_position =
-            if waits { store::bookings::position(self.store().reader(), row).await? } else { 0 };
+        let waitlist_position = if waits { store::bookings::position(self.store().reader(), row).await? } else { 0 };
         let price = row.priced().then(|| Amount { asset: row.price_asset.clone(), value: row.price_value });
         Ok(Booking {
             name: row.name(),

@@ -163,12 +163,7 @@ pub(crate) fn waiting(row: &BookingRow) -> Waiting<BookingId> {
 pub(crate) async fn position<C: ConnectionTrait>(conn: &C, row: &BookingRow) -> Result<i32> {
     let sql = "SELECT count(*) AS n FROM booking WHERE area = $1 AND slot = $2 AND state = 2 \
                AND (priority > $3 OR (priority = $3 AND seq < $4))";
-    let values = vec![
-        row.area.clone().into(),
-        row.slot.uuid().into(),
-        i64::from(row.priority).into(),
-        row.seq.into(),
-    ];
+    let values = vec![row.area.clone().into(), row.slot.uuid().into(), i64::from(row.priority).into(), row.seq.into()];
     let found = one(conn, sql, values).await?;
     let before: i32 = found.map_or(Ok(0), |found| number(&found, "n"))?;
     Ok(before + 1)

@@ -34,7 +34,13 @@ pub(crate) async fn open_booking_of(conn: &impl ConnectionTrait, offering: &str)
 }
 
 /// Makes `menu` the menu of its day; the other one when there is one already.
-pub(crate) async fn claim_day(tx: &Tx<'_>, area: &str, offering: &str, day: &str, menu: &str) -> Result<Option<String>> {
+pub(crate) async fn claim_day(
+    tx: &Tx<'_>,
+    area: &str,
+    offering: &str,
+    day: &str,
+    menu: &str,
+) -> Result<Option<String>> {
     release_day(tx, area, menu).await?;
     let sql = "INSERT INTO menu_day (area, offering, day, menu) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
     if execute(tx, sql, vec![area.into(), offering.into(), day.into(), menu.into()]).await? == 1 {
@@ -50,7 +56,12 @@ pub(crate) async fn release_day(tx: &Tx<'_>, area: &str, menu: &str) -> Result<(
 }
 
 /// The menu of an offering and day.
-pub(crate) async fn menu_of(conn: &impl ConnectionTrait, area: &str, offering: &str, day: &str) -> Result<Option<String>> {
+pub(crate) async fn menu_of(
+    conn: &impl ConnectionTrait,
+    area: &str,
+    offering: &str,
+    day: &str,
+) -> Result<Option<String>> {
     let sql = "SELECT menu FROM menu_day WHERE area = $1 AND offering = $2 AND day = $3";
     one(conn, sql, vec![area.into(), offering.into(), day.into()]).await?.map(|row| get(&row, "menu")).transpose()
 }

@@ -2,10 +2,10 @@
 
 use linli_access::{Scope, Within};
 use linli_kernel::{Id, Name};
+use linli_kit::Result;
 use linli_kit::filter::{FilterField, Kind, OrderField, condition, order_by};
 use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::store::Store;
-use linli_kit::Result;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{Condition, ConnectionTrait as _, Order, Value};
 

@@ -44,7 +44,8 @@ async fn the_horizon_moves_on_day_by_day_and_no_slot_comes_twice() {
         }
         let slots = suite.slots().await;
         assert_eq!(slots.len(), before + 2, "{}", suite.engine);
-        let starts: std::collections::BTreeSet<i64> = slots.iter().filter_map(|s| s.start_time.map(|t| t.seconds)).collect();
+        let starts: std::collections::BTreeSet<i64> =
+            slots.iter().filter_map(|s| s.start_time.map(|t| t.seconds)).collect();
         assert_eq!(starts.len(), slots.len());
     }
 }

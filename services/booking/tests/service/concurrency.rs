@@ -56,7 +56,8 @@ async fn a_whole_waitlist_builds_up_at_once_and_drains_without_an_empty_seat() {
         let slots = suite.open(Offering { waitlist: true, ..haircut() }, 3, 60).await;
         let people: Vec<String> = (0..30).map(person).collect();
         let all = people.iter().map(|resident| suite.book(resident, &slots[0].name));
-        let bookings: Vec<Booking> = futures::future::join_all(all).await.into_iter().map(|b| b.expect("books")).collect();
+        let bookings: Vec<Booking> =
+            futures::future::join_all(all).await.into_iter().map(|b| b.expect("books")).collect();
         let waiting = bookings.iter().filter(|b| b.state() == BookingState::Waitlisted).count();
         assert_eq!(waiting, 27, "{}", suite.engine);
         let cancels = bookings.iter().take(20).map(|b| suite.cancel(OPERATOR, &b.name));

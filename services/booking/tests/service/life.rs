@@ -132,3 +132,72 @@ async fn who_still_waits_when_the_slot_begins_is_told_so() {
         suite.verify().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_show_gets_the_points_back_and_counts_against_the_resident() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { base_price: points(5), ..haircut() }, 2, 60).await;
+        let booking = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        suite.until(&booking.name, BookingState::Confirmed).await;
+        let mark = MarkBookingNoShowRequest { name: booking.name.clone(), request_id: String::new() };
+        let early = suite.as_(WORKER).mark_booking_no_show(mark.clone()).await.expect_err("before it begins");
+        assert_eq!(early.get_details_error_info().map(|i| i.reason).as_deref(), Some("TOO_EARLY"));
+        suite.clock.advance_to(START.plus_secs(6 * HOUR));
+        let missed = suite.as_(WORKER).mark_booking_no_show(mark).await.expect("marks").into_inner();
+        assert_eq!(missed.state(), BookingState::NoShow);
+        suite.eventually("voided", |world| world.holds_in(HoldState::Voided) == 1).await;
+        let next = suite.book(&person("a"), &slots[1].name).await.expect("books");
+        let filter = format!("booking = \"{}\" AND hook = \"booking-eligibility\"", next.name);
+        let list = ListReceiptsRequest { parent: "areas/xinhua".into(), filter, ..ListReceiptsRequest::default() };
+        let receipts = suite.as_(WORKER).list_receipts(list).await.expect("receipts").into_inner().receipts;
+        assert!(receipts[0].facts_json.contains("\"no_shows\":1"), "{}", receipts[0].facts_json);
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shift_is_served_by_whoever_booked_it_and_the_feed_says_so() {
+    for suite in suites().await {
+        let slots =
+            suite.open(Offering { mode: Mode::Shift as i32, tags: vec!["rota".into()], ..haircut() }, 2, 90).await;
+        let booking = suite.book(&person("v"), &slots[0].name).await.expect("books");
+        suite.clock.advance_to(START.plus_secs(7 * HOUR));
+        let done = suite.complete(WORKER, &booking.name).await.expect("completes");
+        assert_eq!((done.servers[0].person.as_str(), done.servers[0].minutes), (person("v").as_str(), 90));
+        let told = suite.last_event(&booking.name).await;
+        assert_eq!((told.state(), told.previous_state()), (BookingState::Completed, BookingState::Confirmed));
+        assert_eq!((told.servers[0].minutes, told.tags[0].as_str(), told.slot_min), (90, "rota", 90));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_that_is_never_answered_ends_and_frees_its_seat() {
+    for suite in suites().await {
+        *suite.world.ledger_down.lock() = true;
+        let slots = suite.open(Offering { base_price: points(5), ..haircut() }, 1, 60).await;
+        let booking = suite.book(&person("a"), &slots[1].name).await.expect("books");
+        assert_eq!(booking.state(), BookingState::Pending);
+        suite.verify().await;
+        suite.clock.advance_to(START.plus_secs(7 * HOUR));
+        let over = suite.until(&booking.name, BookingState::Cancelled).await;
+        assert_eq!(over.reasons[0].code, "reservation-expired");
+        assert_eq!(suite.slots().await[1].taken, 0);
+        // The ledger comes back and places what was asked for: it is given back at once.
+        *suite.world.ledger_down.lock() = false;
+        suite.eventually("voided", |world| world.holds_in(HoldState::Voided) == 1).await;
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_outlived_its_booking_is_found_and_given_back() {
+    for suite in suites().await {
+        let slots = suite.open(haircut(), 1, 60).await;
+        let booking = suite.book(&person("a"), &slots[3].name).await.expect("books");
+        suite.cancel(&person("a"), &booking.name).await.expect("cancels");
+        let stray = (HoldState::Placed, booking.name.clone());
+        suite.world.holds.lock().insert("areas/xinhua/holds/hld-stray".into(), stray);
+        suite.clock.advance_to(START.plus_secs(2 * HOUR));
+        suite.eventually("voided", |world| world.holds_in(HoldState::Voided) == 1).await;
+    }
+}

@@ -1,5 +1,10 @@
 //! Claims about the booking service through its tonic edge, on SQLite and, with LINLI_TEST_PG_URL, on PostgreSQL.
-#![allow(missing_docs, clippy::disallowed_methods, unreachable_pub, reason = "a test; its stubs answer as tonic services do")]
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "a test; its stubs answer as tonic services do"
+)]
 
 mod catalogue;
 mod concurrency;

@@ -91,7 +91,8 @@ async fn residents_of_another_area_book_only_what_serves_them() {
         let neighbour = "areas/guanba/people/per-n";
         let booking = suite.book_as(neighbour, wish(&slots[0].name, "", 1)).await.expect("served");
         assert_eq!(booking.state(), BookingState::Confirmed);
-        let stranger = suite.book_as("areas/bayi/people/per-s", wish(&slots[0].name, "", 1)).await.expect_err("not served");
+        let stranger =
+            suite.book_as("areas/bayi/people/per-s", wish(&slots[0].name, "", 1)).await.expect_err("not served");
         assert_eq!(stranger.get_details_error_info().map(|i| i.reason).as_deref(), Some("NOT_SERVED_HERE"));
     }
 }

@@ -28,6 +28,8 @@ pub struct World {
     pub approval: Mutex<bool>,
     /// Whether a rule needs balances.
     pub wants_balances: Mutex<bool>,
+    /// Whether the ledger places no holds at the moment.
+    pub ledger_down: Mutex<bool>,
     /// Units that every resident has.
     pub balance: Mutex<i64>,
     /// Holds by name with their state, and their causes.
@@ -88,7 +90,8 @@ impl World {
     }
 
     fn effective(&self) -> rules::EffectiveRules {
-        let facts = if *self.wants_balances.lock() { vec!["usage".into(), "balances".into()] } else { vec!["usage".into()] };
+        let facts =
+            if *self.wants_balances.lock() { vec!["usage".into(), "balances".into()] } else { vec!["usage".into()] };
         rules::EffectiveRules { bindings: Vec::new(), facts, revision: "r1".into() }
     }
 
@@ -103,6 +106,9 @@ impl World {
     }
 
     fn hold(&self, request: points::CreateHoldRequest) -> Result<points::Hold, tonic::Status> {
+        if *self.ledger_down.lock() {
+            return Err(tonic::Status::unavailable("STORAGE_UNAVAILABLE"));
+        }
         let hold = request.hold.unwrap_or_default();
         let value = hold.amount.as_ref().map_or(0, |amount: &Amount| amount.value);
         if value > *self.balance.lock() {
@@ -175,9 +181,12 @@ async fn answer(world: Arc<World>, request: Request<Body>) -> Response<Body> {
         "BatchGetBalances" => unary(request, move |m| Ok(world.balances(&m))).await,
         "CreateHold" => unary(request, move |m| world.hold(m)).await,
         "CaptureHold" => {
-            unary(request, move |m: points::CaptureHoldRequest| world.settle(&m.name, points::HoldState::Captured)).await
+            unary(request, move |m: points::CaptureHoldRequest| world.settle(&m.name, points::HoldState::Captured))
+                .await
         }
-        "VoidHold" => unary(request, move |m: points::VoidHoldRequest| world.settle(&m.name, points::HoldState::Voided)).await,
+        "VoidHold" => {
+            unary(request, move |m: points::VoidHoldRequest| world.settle(&m.name, points::HoldState::Voided)).await
+        }
         "ListHolds" => unary(request, move |_: points::ListHoldsRequest| Ok(world.list_holds())).await,
         other => panic!("booking is not expected to call {other}"),
     }

@@ -40,7 +40,7 @@ pub struct Suite {
     stacks: [Stack; 2],
     turn: AtomicUsize,
     cancel: CancellationToken,
-    _store: TestStore,
+    store: TestStore,
 }
 
 impl Drop for Suite {
@@ -51,7 +51,8 @@ impl Drop for Suite {
 
 /// One suite per engine.
 pub async fn suites() -> Vec<Suite> {
-    let own: Vec<linli_kit::store::Migration> = linli_booking::migrations().into_iter().filter(|m| m.version >= 900).collect();
+    let own: Vec<linli_kit::store::Migration> =
+        linli_booking::migrations().into_iter().filter(|m| m.version >= 900).collect();
     let mut suites = Vec::new();
     for store in stores_with("booking", &own).await {
         suites.push(suite(store).await);
@@ -73,7 +74,11 @@ fn access() -> Access {
         start: Timestamp::from_secs(0),
         end: None,
     };
-    access.replace(Snapshot::new(vec![area("xinhua"), area("guanba")], vec![unit("grid-1"), unit("grid-2")], vec![worker]));
+    access.replace(Snapshot::new(
+        vec![area("xinhua"), area("guanba")],
+        vec![unit("grid-1"), unit("grid-2")],
+        vec![worker],
+    ));
     access
 }
 
@@ -116,7 +121,7 @@ async fn suite(store: TestStore) -> Suite {
     let second = stack_of("booking", linli_booking::build(parts, access()).await.expect("builds"));
     let engine = store.engine().as_str();
     let signer = Signer::from_pem(issuer_key_id(), &issuer).expect("a signer");
-    Suite { world, clock, engine, signer, stacks: [first, second], turn: AtomicUsize::default(), cancel, _store: store }
+    Suite { world, clock, engine, signer, stacks: [first, second], turn: AtomicUsize::default(), cancel, store }
 }
 
 /// A resident of xinhua.
@@ -202,11 +207,8 @@ impl Suite {
     }
 
     pub async fn book_as(&self, subject: &str, booking: Booking) -> Result<Booking, Status> {
-        let request = CreateBookingRequest {
-            parent: "areas/xinhua".into(),
-            booking: Some(booking),
-            request_id: String::new(),
-        };
+        let request =
+            CreateBookingRequest { parent: "areas/xinhua".into(), booking: Some(booking), request_id: String::new() };
         self.as_(subject).create_booking(request).await.map(tonic::Response::into_inner)
     }
 
@@ -245,6 +247,18 @@ impl Suite {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("never: {what} on {}", self.engine);
+    }
+
+    /// The newest event about a booking.
+    pub async fn last_event(&self, booking: &str) -> BookingChanged {
+        use prost::Message as _;
+        use sea_orm::{ConnectionTrait as _, Statement};
+        let reader = self.store.reader();
+        let sql = "SELECT data FROM event WHERE subject = $1 ORDER BY aggregate_version DESC LIMIT 1";
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, [booking.into()]);
+        let row = reader.query_one_raw(statement).await.expect("reads").expect("an event");
+        let data: Vec<u8> = row.try_get("", "data").expect("bytes");
+        BookingChanged::decode(data.as_slice()).expect("a payload")
     }
 
     /// Every invariant holds.

@@ -57,11 +57,8 @@ impl App {
             waitlist: offering.waitlist,
         };
         let (owner, offering_id) = split(&slot.offering);
-        let spec = Booking {
-            details: public_details(facts),
-            reasons: decision.reasons.clone(),
-            ..Booking::default()
-        };
+        let reasons = decision.reasons.clone();
+        let spec = Booking { details: public_details(facts), reasons, ..Booking::default() };
         let row = BookingRow {
             area: slot.area.clone(),
             id: asked.id,
@@ -135,7 +132,8 @@ fn decision_of(facts: &Facts<'_>, answers: &[(EvaluateRequest, EvaluateResponse)
             }
             (Some(Hook::Price(_)), Some(Answer::Price(said))) => {
                 let (floor, ceiling) = bounds(facts.offering);
-                decision.price = said.price.clone().map(|price| Amount { value: price.value.max(floor).min(ceiling), ..price });
+                decision.price =
+                    said.price.clone().map(|price| Amount { value: price.value.max(floor).min(ceiling), ..price });
             }
             (Some(Hook::Priority(asked)), Some(Answer::Priority(said))) if said.scores.len() == asked.queue.len() => {
                 decision.scores.clone_from(&said.scores);
@@ -197,7 +195,9 @@ fn member(who: Option<&Member>) -> Value {
 /// The facts that the rules saw. A resident is a handle there; the others who wait are counted, not listed.
 fn facts_json(ask: &EvaluateRequest, answer: &EvaluateResponse) -> Value {
     let usage = |used: Option<&linli_proto::rules::Usage>| {
-        used.map(|u| json!({"open": u.open, "this_week": u.this_week, "this_month": u.this_month, "no_shows": u.no_shows}))
+        used.map(
+            |u| json!({"open": u.open, "this_week": u.this_week, "this_month": u.this_month, "no_shows": u.no_shows}),
+        )
     };
     let slot = |slot: Option<&linli_proto::rules::SlotFacts>| {
         slot.map(|s| {

@@ -72,7 +72,14 @@ fn an_occurrence_is_cut_into_slots_and_exceptions_are_left_out() {
     daily.slot_min = 20;
     daily.except = vec![parse_local("2026-10-02T09:00").expect("a local time")];
     let starts = local_starts(&daily, "2026-09-01T00:00:00Z", "2026-12-01T00:00:00Z");
-    let want = ["2026-10-01T09:00", "2026-10-01T09:20", "2026-10-01T09:40", "2026-10-03T09:00", "2026-10-03T09:20", "2026-10-03T09:40"];
+    let want = [
+        "2026-10-01T09:00",
+        "2026-10-01T09:20",
+        "2026-10-01T09:40",
+        "2026-10-03T09:00",
+        "2026-10-03T09:20",
+        "2026-10-03T09:40",
+    ];
     assert_eq!(starts, want);
 }
 

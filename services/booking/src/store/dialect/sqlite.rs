@@ -94,7 +94,8 @@ fn booking_values(row: &BookingRow) -> Vec<Value> {
 }
 
 pub(super) async fn insert_receipts(tx: &Tx<'_>, rows: &[&ReceiptRow]) -> Result<()> {
-    let sql = "INSERT INTO receipt (area, id, booking, hook, verdict, spec, create_us) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql =
+        "INSERT INTO receipt (area, id, booking, hook, verdict, spec, create_us) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     for row in rows {
         let values = vec![
             row.area.clone().into(),
