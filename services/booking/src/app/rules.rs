@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use linli_kit::serve::Peers;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules::GetEffectiveRulesRequest;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::App;
 
@@ -16,16 +19,24 @@ pub(super) const ELIGIBILITY: &str = "booking-eligibility";
 pub(super) const PRICE: &str = "booking-price";
 pub(super) const PRIORITY: &str = "booking-priority";
 
-/// How long an answer is believed without asking again; a newer revision in an evaluation ends it at once.
+/// How long an answer is believed without asking again; a newer revision in an evaluation ends it at once. Then it is asked
+/// again beside the bookings, which go on with the old answer: only the first one of a kind ever waits.
 const FRESH: Duration = Duration::from_secs(5);
+/// How long an answer is kept that nobody needs.
+const KEPT: Duration = Duration::from_secs(600);
+/// Bound of asking beside the bookings.
+const BUDGET: Duration = Duration::from_secs(5);
 
 /// What is in force for one area and kind.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Needs {
     /// Facts that the rules of eligibility and price need.
     facts: HashSet<String>,
     /// Revisions that evaluations came from, in the order of the hooks asked; empty before the first.
     seen: Mutex<Vec<String>>,
+    asked: Instant,
+    /// Whether somebody asks again already.
+    again: AtomicBool,
 }
 
 impl Needs {
@@ -57,7 +68,7 @@ pub(super) struct Effective(moka::future::Cache<(String, String), Arc<Needs>>);
 
 impl Default for Effective {
     fn default() -> Self {
-        Self(moka::future::Cache::builder().max_capacity(10_000).time_to_live(FRESH).build())
+        Self(moka::future::Cache::builder().max_capacity(10_000).time_to_idle(KEPT).build())
     }
 }
 
@@ -65,8 +76,15 @@ impl App {
     /// What the rules for a kind need; asks once for all callers that wait.
     pub(super) async fn needs(&self, ctx: &Ctx, area: &str, kind: &str) -> Result<Arc<Needs>> {
         let key = (area.to_owned(), kind.to_owned());
-        let asked = self.rules.0.try_get_with(key, async { self.ask_needs(ctx, area, kind).await.map(Arc::new) });
-        asked.await.map_err(|shared: Arc<Error>| {
+        let ask = async { ask_needs(&self.parts.peers, ctx, area, kind).await.map(Arc::new) };
+        let known = self.rules.0.try_get_with(key.clone(), ask).await;
+        if let Ok(known) = &known
+            && known.asked.elapsed() >= FRESH
+            && !known.again.swap(true, Ordering::Relaxed)
+        {
+            self.ask_again(key, known.clone());
+        }
+        known.map_err(|shared: Arc<Error>| {
             Arc::try_unwrap(shared).unwrap_or_else(|shared| {
                 Error::new(shared.code(), "PEER_UNAVAILABLE")
                     .with("service", "rules")
@@ -80,19 +98,30 @@ impl App {
         self.rules.0.invalidate(&(area.to_owned(), kind.to_owned())).await;
     }
 
-    async fn ask_needs(&self, ctx: &Ctx, area: &str, kind: &str) -> Result<Needs> {
-        let ask = |hook: &'static str| {
-            let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
-            let request = GetEffectiveRulesRequest {
-                parent: format!("areas/{area}"),
-                hook: hook.to_owned(),
-                kind: kind.to_owned(),
-            };
-            async move { client.get_effective_rules(request).await.map(tonic::Response::into_inner) }
-        };
-        let (eligibility, price) =
-            futures::future::try_join(ask(ELIGIBILITY), ask(PRICE)).await.map_err(Error::from_peer)?;
-        let facts = eligibility.facts.into_iter().chain(price.facts).collect();
-        Ok(Needs { facts, seen: Mutex::default() })
+    fn ask_again(&self, key: (String, String), known: Arc<Needs>) {
+        let (peers, cache, ctx) = (self.parts.peers.clone(), self.rules.0.clone(), self.parts.background(BUDGET));
+        self.parts.tasks.spawn(async move {
+            match ask_needs(&peers, &ctx, &key.0, &key.1).await {
+                Ok(needs) => cache.insert(key, Arc::new(needs)).await,
+                Err(error) => {
+                    known.again.store(false, Ordering::Relaxed);
+                    tracing::warn!(%error, "what rules need could not be asked again");
+                }
+            }
+        });
     }
+}
+
+async fn ask_needs(peers: &Peers, ctx: &Ctx, area: &str, kind: &str) -> Result<Needs> {
+    let ask = |hook: &'static str| {
+        let mut client = RulesServiceClient::new(peers.to("rules", ctx));
+        let request =
+            GetEffectiveRulesRequest { parent: format!("areas/{area}"), hook: hook.to_owned(), kind: kind.to_owned() };
+        async move { client.get_effective_rules(request).await.map(tonic::Response::into_inner) }
+    };
+    let asked = Instant::now();
+    let (eligibility, price) =
+        futures::future::try_join(ask(ELIGIBILITY), ask(PRICE)).await.map_err(Error::from_peer)?;
+    let facts = eligibility.facts.into_iter().chain(price.facts).collect();
+    Ok(Needs { facts, seen: Mutex::default(), asked, again: AtomicBool::new(false) })
 }
