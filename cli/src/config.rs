@@ -11,7 +11,7 @@ use linli_kit::store::{EngineConfig, StoreConfig};
 use serde::Deserialize;
 
 /// What holds when neither file nor environment says otherwise: everything embedded, on loopback.
-const DEFAULTS: &str = include_str!("config.yaml");
+pub const DEFAULTS: &str = include_str!("config.yaml");
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +24,7 @@ struct Raw {
     fields: RawFields,
     peers: BTreeMap<String, String>,
     operators: Vec<String>,
+    rules: RawRules,
     log: RawLog,
 }
 
@@ -73,6 +74,12 @@ struct RawIdentity {
 #[serde(deny_unknown_fields)]
 struct RawFields {
     key: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRules {
+    validator: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,6 +142,8 @@ pub struct Config {
     pub peers: BTreeMap<&'static str, String>,
     /// Subjects with every permission.
     pub operators: Vec<String>,
+    /// The binary that becomes the validation child of plugins; `None`: the running one.
+    pub plugin_validator: Option<PathBuf>,
     /// Whether logs are JSON.
     pub log_json: bool,
     /// Filter of logs, such as `info,linli_kit=debug`.
@@ -248,6 +257,7 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
         fields_key: file(&raw.fields.key),
         peers,
         operators: raw.operators,
+        plugin_validator: file(&raw.rules.validator),
         log_json: raw.log.format == "json",
         log_filter: raw.log.filter,
     })

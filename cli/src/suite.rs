@@ -18,6 +18,7 @@ use linli_kit::stack::{self, StackParts};
 use linli_kit::store::{Constraint, Migration, Store};
 use linli_kit::texts::Texts;
 use linli_kit::{Error, Result};
+use linli_rules::RulesSettings;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -98,13 +99,16 @@ fn plan(service: &'static str) -> Plan {
     Plan { service, migrations, constraints, texts }
 }
 
-async fn build(service: &'static str, parts: ServiceParts, access: Access) -> Result<Routes> {
+async fn build(config: &Config, service: &'static str, parts: ServiceParts, access: Access) -> Result<Routes> {
     match service {
         "org" => linli_org::build(parts, access).await,
         "booking" => linli_booking::build(parts, access).await,
         "points" => linli_points::build(parts, access).await,
         "deliberation" => linli_deliberation::build(parts, access).await,
-        _ => linli_rules::build(parts, access).await,
+        _ => {
+            let settings = RulesSettings { worker: config.plugin_validator.clone(), ..RulesSettings::default() };
+            linli_rules::build_with(parts, access, settings).await
+        }
     }
 }
 
@@ -235,7 +239,7 @@ impl Suite {
         if service != "org" {
             linli_access::start_projection(&parts, &access).await?;
         }
-        let routes = build(service, parts, access).await?;
+        let routes = build(config, service, parts, access).await?;
         let stack = stack::build(
             &StackParts {
                 service,

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use linli_kernel::{ManualClock, Timestamp};
 
 use crate::client::Connection;
-use crate::config::Config;
+use crate::config::{Config, Tls};
 use crate::suite::{Role, Suite};
 use stage::{Stage, beijing, say};
 
@@ -54,6 +54,7 @@ pub async fn run(args: Args) -> Result<()> {
     let mut config = Config::embedded(&dir)?;
     config.gateway_listen = args.listen;
     config.requests_per_second = 1_000_000;
+    config.tls = Tls::Development;
     let clock = Arc::new(ManualClock::new(Timestamp::from(beijing(2, 8, 0)?.to_utc())));
     say("linli 邻里: a day in seven communities");
     let suite = Suite::start_with_clock(&config, &Role::all(), clock).await.map_err(describe)?;

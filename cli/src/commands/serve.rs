@@ -1,8 +1,10 @@
 //! `linli serve` and `linli migrate`: run the suite, or the roles that this process plays.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use linli_kernel::{ManualClock, SharedClock, SystemClock, Timestamp};
 use linli_kit::telemetry::{LogFormat, init_logs};
 
 use super::demo::describe;
@@ -21,6 +23,9 @@ pub struct ServeArgs {
     /// Configuration file (YAML); see `linli config` for every setting with its default.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Stand the suite's clock at this Unix second; it moves only by ClockService. Embedded suites on loopback only.
+    #[arg(long, value_name = "UNIX_SECONDS")]
+    manual_clock: Option<i64>,
 }
 
 /// Arguments of `linli migrate`.
@@ -53,7 +58,14 @@ pub async fn serve(args: ServeArgs) -> Result<()> {
     if roles.is_empty() {
         roles = Role::all();
     }
-    let suite = Suite::start(&config, &roles).await.map_err(describe)?;
+    let clock: SharedClock = match args.manual_clock {
+        None => Arc::new(SystemClock),
+        Some(_) if !config.migrate_at_start || !config.gateway_listen.ip().is_loopback() => {
+            bail!("--manual-clock: only an embedded suite on loopback has one; leave store.url empty")
+        }
+        Some(secs) => Arc::new(ManualClock::new(Timestamp::from_secs(secs))),
+    };
+    let suite = Suite::start_with_clock(&config, &roles, clock).await.map_err(describe)?;
     if let Some(address) = suite.gateway {
         tracing::info!(%address, tls = suite.certificate.is_some(), "the gateway listens");
     }

@@ -4,6 +4,7 @@
 
 mod actor;
 mod database;
+mod process;
 pub mod seed;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 
 pub use actor::{Actor, Refusal, Wire, refusal};
 pub use database::{Engine, engines};
+pub use process::{Processes, Spread};
 
 /// Monday 2026-11-02 08:00 in Shanghai, when every test's suite begins.
 pub const START: Timestamp = Timestamp::from_secs(1_793_577_600);
@@ -47,6 +49,7 @@ impl TestSuite {
         config.drain = Duration::from_secs(10);
         config.store.engine = database::config(engine, dir.path()).await?;
         config.migrate_at_start = true;
+        config.plugin_validator = Some(plugin_validator());
         Self::start_with(engine, config, dir, Arc::new(ManualClock::new(START))).await
     }
 
@@ -119,6 +122,16 @@ impl TestSuite {
             suite.stop().await;
         }
     }
+}
+
+/// The binary that validates uploaded plugins: the running one is a test and knows nothing of the hidden argument.
+///
+/// # Panics
+/// When the running test has no path.
+pub fn plugin_validator() -> std::path::PathBuf {
+    let test = std::env::current_exe().expect("the running test has a path");
+    let target = test.parent().and_then(std::path::Path::parent).expect("tests lie in target/debug/deps");
+    target.join("linli-validate-worker")
 }
 
 /// A channel without TLS.

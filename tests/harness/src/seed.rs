@@ -189,3 +189,73 @@ pub async fn appoint(operator: &Actor, slug: &str, who: &str, unit: &str, role: 
     };
     operator.org().create_appointment(request).await.expect("an appointment is made").into_inner()
 }
+
+/// An offering with one slot, two hours after the suite's start, and what it costs.
+///
+/// # Panics
+/// When the suite refuses, or the slot is not made.
+pub async fn offering(operator: &Actor, slug: &str, id: &str, capacity: i32, price: i64) -> linli_proto::booking::Slot {
+    use linli_proto::booking as bk;
+    let parent = format!("areas/{slug}");
+    let station = bk::Station {
+        name: format!("{parent}/stations/house"),
+        display_name: text("睦邻小屋", "Neighbour house"),
+        kind: "micro-station".to_owned(),
+        ..Default::default()
+    };
+    let request = bk::UpdateStationRequest { station: Some(station), allow_missing: true, ..Default::default() };
+    operator.booking().update_station(request).await.expect("a station");
+    let offering = bk::Offering {
+        name: format!("{parent}/offerings/{id}"),
+        display_name: text(id, id),
+        service_list: bk::ServiceList::SocialWelfare.into(),
+        mode: bk::Mode::Seat.into(),
+        kind: id.to_owned(),
+        base_price: (price > 0).then(|| linli_proto::common::Amount { asset: "points".to_owned(), value: price }),
+        waitlist: true,
+        ..Default::default()
+    };
+    let request = bk::UpdateOfferingRequest { offering: Some(offering), allow_missing: true, ..Default::default() };
+    operator.booking().update_offering(request).await.expect("an offering");
+    let schedule = bk::Schedule {
+        name: format!("{parent}/schedules/{id}"),
+        offering: format!("{parent}/offerings/{id}"),
+        station: format!("{parent}/stations/house"),
+        start_local: "2026-11-02T10:00".to_owned(),
+        duration_min: 60,
+        capacity,
+        ..Default::default()
+    };
+    let request = bk::UpdateScheduleRequest { schedule: Some(schedule), allow_missing: true, ..Default::default() };
+    operator.booking().update_schedule(request).await.expect("a schedule");
+    let filter = format!("offering = \"{parent}/offerings/{id}\"");
+    let request = bk::ListSlotsRequest { parent, filter, ..Default::default() };
+    let mut slots = operator.booking().list_slots(request).await.expect("slots").into_inner().slots;
+    assert_eq!(slots.len(), 1, "a schedule without a rule yields one slot");
+    slots.remove(0)
+}
+
+/// Gives somebody points, from the issuance account.
+///
+/// # Panics
+/// When the suite refuses.
+pub async fn points(operator: &Actor, slug: &str, who: &str, value: i64) {
+    use linli_proto::points as pt;
+    let parent = format!("areas/{slug}");
+    let asset = pt::Asset {
+        name: format!("{parent}/assets/points"),
+        display_name: text("积分", "Points"),
+        transferable: true,
+        ..Default::default()
+    };
+    let request = pt::UpdateAssetRequest { asset: Some(asset), allow_missing: true, ..Default::default() };
+    operator.points().update_asset(request).await.expect("an asset");
+    let transfer = pt::Transfer {
+        amount: Some(linli_proto::common::Amount { asset: "points".to_owned(), value }),
+        from: "issuance".to_owned(),
+        to: who.to_owned(),
+        ..Default::default()
+    };
+    let request = pt::CreateTransferRequest { parent, transfer: Some(transfer), request_id: request_id() };
+    operator.points().create_transfer(request).await.expect("points are issued");
+}
