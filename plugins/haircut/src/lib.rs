@@ -58,7 +58,8 @@ impl Eligibility for Haircut {
         if max_no_shows > 0 && no_shows >= max_no_shows {
             return Ok(Verdict::Deny(reason(TOO_MANY_NO_SHOWS, [no_shows, max_no_shows])));
         }
-        let count = i32::from(used.this_month) + i32::from(used.open);
+        // Counts what is open and what was served in the month of the slot; bookings of other months do not matter.
+        let count = i32::from(used.this_month);
         let limit = settings.number(&PER_MONTH);
         if count >= limit {
             return Ok(Verdict::Deny(reason(ALREADY_THIS_MONTH, [count, limit])));
@@ -106,10 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn the_second_haircut_of_a_month_is_denied_also_when_the_first_is_still_ahead() {
+    fn the_second_haircut_of_a_month_is_denied_and_open_ones_of_other_months_do_not_count() {
         let denied = Ok(Verdict::Deny(reason(ALREADY_THIS_MONTH, [1, 1])));
         assert_eq!(decide(vec![], Some(usage(1, 0, 0))), denied);
-        assert_eq!(decide(vec![], Some(usage(0, 1, 0))), denied);
+        assert_eq!(decide(vec![], Some(usage(0, 1, 0))), Ok(Verdict::Allow));
         assert_eq!(decide(vec![number("per-month", 2)], Some(usage(1, 0, 0))), Ok(Verdict::Allow));
     }
 
