@@ -30,6 +30,9 @@ use linli_proto::points as pb;
 use crate::domain::Outcome;
 use ledger::{Answer, Job, Ledger, Step};
 
+#[cfg(test)]
+pub(crate) use awards::Awards;
+
 /// The service's use cases.
 pub(crate) struct App {
     pub(crate) parts: ServiceParts,
