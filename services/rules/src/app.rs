@@ -1,13 +1,33 @@
-//! Use cases of the rules service.
+//! Use cases of the rules service: parse names, authorise, validate, write, answer.
+
+mod answers;
+mod bindings;
+mod catalogues;
+mod effective;
+mod evaluate;
+mod evaluator;
+mod facts;
+mod plugins;
+mod upload;
+mod validation;
+mod verify;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use linli_access::Access;
-use linli_kit::Result;
+use linli_kit::catalogue::Catalogue;
+use linli_kit::idempotency::request_hash;
+use linli_kit::operation::Operations;
 use linli_kit::serve::ServiceParts;
+use linli_kit::{Ctx, Error, Result};
+use linli_proto::rules as pb;
 
 use crate::validate::ValidateLimits;
+use evaluator::Evaluator;
+
+pub(crate) use validation::Gate;
 
 /// How the service validates uploads.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +42,32 @@ pub struct RulesSettings {
 pub(crate) struct App {
     pub(crate) parts: ServiceParts,
     pub(crate) access: Access,
+    pub(crate) operations: Operations,
+    plugins: Catalogue<pb::Plugin>,
+    bindings: Catalogue<pb::RuleBinding>,
+    evaluator: Evaluator,
+    in_force: effective::InForce,
 }
 
 impl App {
-    pub(crate) fn start(parts: ServiceParts, access: Access, _settings: RulesSettings) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { parts, access }))
+    /// Starts the plugin engine and the runner of validations.
+    pub(crate) fn start(parts: ServiceParts, access: Access, settings: RulesSettings) -> Result<Arc<Self>> {
+        let worker = settings.worker.map_or_else(std::env::current_exe, Ok).map_err(Error::internal)?;
+        let operations = Operations::new(parts.store.clone(), parts.kit.texts.clone());
+        validation::start(&parts, &operations, worker, settings.limits);
+        let store = &parts.store;
+        Ok(Arc::new(Self {
+            plugins: Catalogue::new(store.clone(), "plugins", "linli/Plugin"),
+            bindings: Catalogue::new(store.clone(), "ruleBindings", "linli/RuleBinding").filterable(&["hook"]),
+            evaluator: Evaluator::start(store.clone())?,
+            in_force: effective::InForce::default(),
+            operations,
+            parts,
+            access,
+        }))
+    }
+
+    fn hash(&self, ctx: &Ctx, request: &impl prost::Message) -> [u8; 32] {
+        request_hash(&self.parts.keyring, &ctx.method.path, request)
     }
 }

@@ -1,3 +1,135 @@
 //! Rules' rows and the queries on them. Never: a decision.
 
+pub(crate) mod entities;
 pub(crate) mod tables;
+
+use linli_kernel::{AreaId, Id as _};
+use linli_kit::store::{Engine, Tx};
+use linli_kit::{Error, Result};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::domain::version::{KeptManifest, KeptProblem, PluginVersionId, State};
+use entities::{artifact, version};
+
+pub(crate) use version::Model as VersionRow;
+
+impl VersionRow {
+    /// Its resource name.
+    pub(crate) fn name(&self) -> String {
+        format!("areas/{}/pluginVersions/{}", self.area, PluginVersionId::from_uuid(self.id))
+    }
+
+    /// Where it stands.
+    pub(crate) fn state(&self) -> State {
+        State::of(self.state)
+    }
+
+    /// Codes of the hooks that it answers.
+    pub(crate) fn hooks(&self) -> Result<Vec<String>> {
+        read(&self.hooks)
+    }
+
+    /// What validation found wrong.
+    pub(crate) fn problems(&self) -> Result<Vec<KeptProblem>> {
+        read(&self.problems)
+    }
+
+    /// What it says of itself, once known.
+    pub(crate) fn manifest(&self) -> Result<Option<KeptManifest>> {
+        if self.manifest.is_empty() { Ok(None) } else { serde_json::from_str(&self.manifest).map_err(Error::internal) }
+    }
+}
+
+/// JSON of a column; an empty text is an empty value.
+fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T> {
+    if text.is_empty() { Ok(T::default()) } else { serde_json::from_str(text).map_err(Error::internal) }
+}
+
+/// Reads one version.
+pub(crate) async fn version_of(
+    conn: &impl ConnectionTrait,
+    area: &AreaId,
+    id: PluginVersionId,
+) -> Result<Option<VersionRow>> {
+    Ok(version::Entity::find_by_id((area.as_str().to_owned(), id.uuid())).one(conn).await?)
+}
+
+/// Reads versions of several areas by their ids.
+pub(crate) async fn versions_of(
+    conn: &impl ConnectionTrait,
+    areas: &[String],
+    ids: Vec<Uuid>,
+) -> Result<Vec<VersionRow>> {
+    let query = version::Entity::find()
+        .filter(version::Column::Area.is_in(areas.iter().map(String::as_str)))
+        .filter(version::Column::Id.is_in(ids));
+    Ok(query.all(conn).await?)
+}
+
+/// All versions of an area.
+pub(crate) async fn versions_in(conn: &impl ConnectionTrait, area: &str) -> Result<Vec<VersionRow>> {
+    let query = version::Entity::find().filter(version::Column::Area.eq(area)).order_by_asc(version::Column::Id);
+    Ok(query.all(conn).await?)
+}
+
+/// The version of a plugin that has these bytes.
+pub(crate) async fn version_by_digest(
+    conn: &impl ConnectionTrait,
+    area: &str,
+    plugin: &str,
+    digest: &str,
+) -> Result<Option<VersionRow>> {
+    let query = version::Entity::find()
+        .filter(version::Column::Area.eq(area))
+        .filter(version::Column::Plugin.eq(plugin))
+        .filter(version::Column::Digest.eq(digest));
+    Ok(query.one(conn).await?)
+}
+
+/// Any version of a plugin.
+pub(crate) async fn any_version(conn: &impl ConnectionTrait, area: &str, plugin: &str) -> Result<Option<VersionRow>> {
+    let query = version::Entity::find()
+        .filter(version::Column::Area.eq(area))
+        .filter(version::Column::Plugin.eq(plugin))
+        .limit(1);
+    Ok(query.one(conn).await?)
+}
+
+/// Reads a version and keeps others from changing it until the end of the transaction.
+///
+/// SQLite has one writer; on PostgreSQL the row is locked.
+pub(crate) async fn lock_version(tx: &Tx<'_>, area: &AreaId, id: PluginVersionId) -> Result<Option<VersionRow>> {
+    if tx.engine() == Engine::Postgres {
+        let sql = "SELECT 1 AS one FROM plugin_version WHERE area = $1 AND id = $2 FOR UPDATE";
+        tx.conn().query_one_raw(tx.statement(sql, [area.as_str().into(), id.uuid().into()])).await?;
+    }
+    version_of(tx.conn(), area, id).await
+}
+
+/// Writes a new version and its bytes, which may be there already.
+pub(crate) async fn insert_version(tx: &Tx<'_>, row: &VersionRow, bytes: &[u8]) -> Result<()> {
+    let kept = artifact::Model { area: row.area.clone(), digest: row.digest.clone(), bytes: bytes.to_vec() };
+    let unless_there =
+        OnConflict::columns([artifact::Column::Area, artifact::Column::Digest]).do_nothing().to_owned();
+    artifact::Entity::insert(kept.into_active_model()).on_conflict(unless_there).exec_without_returning(tx.conn()).await?;
+    row.clone().into_active_model().reset_all().insert(tx.conn()).await?;
+    Ok(())
+}
+
+/// Writes a version anew.
+pub(crate) async fn update_version(tx: &Tx<'_>, row: &VersionRow) -> Result<()> {
+    row.clone().into_active_model().reset_all().update(tx.conn()).await?;
+    Ok(())
+}
+
+/// Bytes of a component.
+pub(crate) async fn artifact_of(conn: &impl ConnectionTrait, area: &str, digest: &str) -> Result<Option<Vec<u8>>> {
+    let found = artifact::Entity::find_by_id((area.to_owned(), digest.to_owned())).one(conn).await?;
+    Ok(found.map(|row| row.bytes))
+}

@@ -1,0 +1,242 @@
+//! The facts of a request as the engine takes them. Never: a fact that was not sent.
+//!
+//! The contract has no absent numbers and texts: an age of 0 and an empty standing count as not known.
+
+use linli_kit::FieldViolation;
+use linli_kit::check::{Violations, instant};
+use linli_proto::common;
+use linli_proto::rules as pb;
+use linli_proto::rules::evaluate_request::Hook as Asked;
+
+use crate::engine::Hook;
+use crate::engine::types::{
+    Amount, AwardEvent, AwardRequest, Context, EligibilityRequest, Member, PriceRequest, PriorityRequest, Setting,
+    SettingValue, Slot, Usage, Waiting,
+};
+
+/// Entries of a queue at most.
+const MAX_QUEUE: usize = 1_000;
+/// Entries of any other list at most.
+const MAX_LIST: usize = 256;
+
+/// The question to the rules.
+pub(super) enum Question {
+    Eligibility(EligibilityRequest),
+    Price(PriceRequest),
+    Priority(PriorityRequest),
+    Award(AwardRequest),
+}
+
+impl Question {
+    /// The hook that it belongs to.
+    pub(super) fn hook(&self) -> Hook {
+        match self {
+            Self::Eligibility(_) => Hook::Eligibility,
+            Self::Price(_) => Hook::Price,
+            Self::Priority(_) => Hook::Priority,
+            Self::Award(_) => Hook::Award,
+        }
+    }
+}
+
+/// Reads a request, whose fields are named below `at` (empty or `requests[3].`); every bad field is noted.
+pub(super) fn read(r: &pb::EvaluateRequest, at: &str, bad: &mut Violations) -> Option<(Context, Question)> {
+    if !r.kind.is_empty() {
+        bad.code(&format!("{at}kind"), &r.kind);
+    }
+    if r.now.is_none() {
+        bad.bad(format!("{at}now"), "FIELD_REQUIRED");
+    }
+    bad.range(&format!("{at}utc_offset_min"), r.utc_offset_min.into(), -840, 840);
+    let context = Context {
+        now: minute(r.now.as_ref()).unwrap_or_default(),
+        utc_offset_min: i16::try_from(r.utc_offset_min).unwrap_or_default(),
+        seed: r.seed,
+        settings: Vec::new(),
+    };
+    let question = match r.hook.as_ref() {
+        None => {
+            bad.bad(format!("{at}hook"), "FIELD_REQUIRED");
+            return None;
+        }
+        Some(Asked::Eligibility(facts)) => Question::Eligibility(eligibility(facts, &format!("{at}eligibility."), bad)),
+        Some(Asked::Price(facts)) => Question::Price(price(facts, &format!("{at}price."), bad)),
+        Some(Asked::Priority(facts)) => Question::Priority(priority(facts, &format!("{at}priority."), bad)),
+        Some(Asked::Award(facts)) => Question::Award(award(facts, &format!("{at}award."), bad)),
+    };
+    Some((context, question))
+}
+
+fn eligibility(facts: &pb::EligibilityFacts, at: &str, bad: &mut Violations) -> EligibilityRequest {
+    bad.range(&format!("{at}party"), facts.party.into(), 0, u8::MAX.into());
+    bad.max_items(&format!("{at}balances"), facts.balances.len(), MAX_LIST);
+    bad.max_items(&format!("{at}answers"), facts.answers.len(), MAX_LIST);
+    EligibilityRequest {
+        who: member(facts.who.as_ref(), at, bad),
+        balances: amounts(&facts.balances),
+        used: facts.used.as_ref().map(usage),
+        slot: slot(facts.slot.as_ref(), at, bad),
+        party: u8::try_from(facts.party).unwrap_or(u8::MAX),
+        answers: answers(&facts.answers),
+    }
+}
+
+fn price(facts: &pb::PriceFacts, at: &str, bad: &mut Violations) -> PriceRequest {
+    bad.max_items(&format!("{at}balances"), facts.balances.len(), MAX_LIST);
+    bad.max_items(&format!("{at}answers"), facts.answers.len(), MAX_LIST);
+    let (asset, value) = match &facts.base {
+        Some(base) => {
+            bad.code(&format!("{at}base.asset"), &base.asset);
+            bad.range(&format!("{at}base.value"), base.value, 0, i32::MAX.into());
+            (base.asset.as_str(), base.value)
+        }
+        None => {
+            bad.push(FieldViolation::new(format!("{at}base"), "FIELD_REQUIRED"));
+            ("", 0)
+        }
+    };
+    PriceRequest {
+        who: member(facts.who.as_ref(), at, bad),
+        balances: amounts(&facts.balances),
+        used: facts.used.as_ref().map(usage),
+        slot: slot(facts.slot.as_ref(), at, bad),
+        answers: answers(&facts.answers),
+        base: Amount::saturating(asset, value).0,
+        floor: Amount::saturating(asset, facts.floor).0,
+        ceiling: Amount::saturating(asset, facts.ceiling).0,
+    }
+}
+
+fn priority(facts: &pb::PriorityFacts, at: &str, bad: &mut Violations) -> PriorityRequest {
+    bad.max_items(&format!("{at}queue"), facts.queue.len(), MAX_QUEUE);
+    let queue = facts.queue.iter().take(MAX_QUEUE).enumerate().map(|(i, waiting)| Waiting {
+        who: member(waiting.who.as_ref(), &format!("{at}queue[{i}]."), bad),
+        since: minute(waiting.since.as_ref()).unwrap_or_default(),
+        used: waiting.used.as_ref().map(usage),
+        answers: Vec::new(),
+    });
+    let queue = queue.collect();
+    PriorityRequest { slot: slot(facts.slot.as_ref(), at, bad), queue }
+}
+
+fn award(facts: &pb::AwardFacts, at: &str, bad: &mut Violations) -> AwardRequest {
+    bad.max_items(&format!("{at}balances"), facts.balances.len(), MAX_LIST);
+    bad.max_items(&format!("{at}tags"), facts.tags.len(), MAX_LIST);
+    bad.code(&format!("{at}kind"), &facts.kind);
+    if facts.cap.is_none() {
+        bad.push(FieldViolation::new(format!("{at}cap"), "FIELD_REQUIRED"));
+    }
+    AwardRequest {
+        actor: member(facts.actor.as_ref(), at, bad),
+        balances: amounts(&facts.balances),
+        event: AwardEvent {
+            kind: facts.kind.clone(),
+            role: facts.role.clone(),
+            minutes: u32::try_from(facts.minutes).unwrap_or_default(),
+            quantity: 1,
+            peer_rating: None,
+            tags: facts.tags.clone(),
+        },
+        caps: facts.cap.iter().map(|cap| Amount::saturating(&cap.asset, cap.value).0).collect(),
+    }
+}
+
+fn member(sent: Option<&pb::Member>, at: &str, bad: &mut Violations) -> Member {
+    let Some(sent) = sent else { return Member::default() };
+    for (field, len) in [("roles", sent.roles.len()), ("needs", sent.needs.len()), ("tags", sent.tags.len())] {
+        bad.max_items(&format!("{at}who.{field}"), len, MAX_LIST);
+    }
+    Member {
+        handle: sent.handle,
+        age_years: u8::try_from(sent.age_years.min(u8::MAX.into())).ok().filter(|age| *age > 0),
+        standing: Some(sent.standing.clone()).filter(|code| !code.is_empty()),
+        joined: minute(sent.joined.as_ref()),
+        roles: sent.roles.clone(),
+        needs: sent.needs.clone(),
+        tags: sent.tags.clone(),
+    }
+}
+
+/// The contract counts open bookings among those of the week and the month; the plugins' records count what is past, and
+/// what is still ahead beside it. Those ahead are taken out, so that no booking counts twice.
+fn usage(sent: &pb::Usage) -> Usage {
+    let past = |all: i32| narrow(all.saturating_sub(sent.open.max(0)));
+    Usage {
+        open: narrow(sent.open),
+        this_week: past(sent.this_week),
+        this_month: past(sent.this_month),
+        no_shows: narrow(sent.no_shows),
+        minutes_month: 0,
+    }
+}
+
+fn slot(sent: Option<&pb::SlotFacts>, at: &str, bad: &mut Violations) -> Slot {
+    let Some(sent) = sent else { return Slot::default() };
+    bad.max_items(&format!("{at}slot.tags"), sent.tags.len(), MAX_LIST);
+    Slot {
+        offering: sent.offering.clone(),
+        kind: sent.kind.clone(),
+        starts: minute(sent.start_time.as_ref()).unwrap_or_default(),
+        length_min: narrow(sent.length_min),
+        capacity: narrow(sent.capacity),
+        taken: narrow(sent.taken),
+        tags: sent.tags.clone(),
+    }
+}
+
+fn amounts(sent: &[common::Amount]) -> Vec<Amount> {
+    sent.iter().map(|amount| Amount::saturating(&amount.asset, amount.value).0).collect()
+}
+
+/// Flags, numbers and choices; a text is never shown to a rule.
+fn answers(sent: &[common::Answer]) -> Vec<Setting> {
+    use common::answer::Value;
+    let value = |answer: &common::Answer| match answer.value.as_ref()? {
+        Value::Flag(flag) => Some(SettingValue::Flag(*flag)),
+        Value::Number(number) => Some(SettingValue::Number(*number)),
+        Value::Choice(code) => Some(SettingValue::Choice(code.clone())),
+        Value::Text(_) => None,
+    };
+    sent.iter().filter_map(|a| Some(Setting { key: a.key.clone(), value: value(a)? })).collect()
+}
+
+/// Minutes since the epoch, cut to what the records hold.
+fn minute(sent: Option<&prost_types::Timestamp>) -> Option<u32> {
+    let secs = instant(sent?).secs();
+    Some(u32::try_from(secs.div_euclid(60)).unwrap_or(if secs < 0 { 0 } else { u32::MAX }))
+}
+
+fn narrow(number: i32) -> u16 {
+    u16::try_from(number.max(0)).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_booking_of_this_month_counts_once() {
+        let used = usage(&pb::Usage { open: 1, this_week: 1, this_month: 2, no_shows: 70_000 });
+        assert_eq!((used.open, used.this_week, used.this_month, used.no_shows), (1, 0, 1, u16::MAX));
+    }
+
+    #[test]
+    fn every_bad_field_is_named_below_its_request() {
+        let mut bad = Violations::new();
+        let facts = pb::PriceFacts { base: None, ..pb::PriceFacts::default() };
+        let request = pb::EvaluateRequest {
+            utc_offset_min: 9_999,
+            hook: Some(Asked::Price(facts)),
+            ..pb::EvaluateRequest::default()
+        };
+        let _ = read(&request, "requests[2].", &mut bad);
+        let fields: Vec<String> = bad.into_vec().into_iter().map(|v| v.field).collect();
+        assert_eq!(fields, ["requests[2].now", "requests[2].utc_offset_min", "requests[2].price.base"]);
+    }
+
+    #[test]
+    fn texts_never_reach_a_rule() {
+        let text = common::answer::Value::Text("secret".to_owned());
+        assert!(answers(&[common::Answer { key: "note".to_owned(), value: Some(text) }]).is_empty());
+    }
+}

@@ -1,0 +1,13 @@
+//! The rules service over its real stack, on each engine, with real plugins and a real validation child.
+
+#[path = "service/bindings.rs"]
+mod bindings;
+#[path = "service/evaluation.rs"]
+mod evaluation;
+#[path = "service/suite.rs"]
+mod suite;
+#[path = "sandbox/support.rs"]
+#[allow(dead_code, reason = "shared with the tests of the engine")]
+mod support;
+#[path = "service/uploads.rs"]
+mod uploads;
