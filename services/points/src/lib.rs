@@ -40,7 +40,6 @@ pub const COLUMNS: &[Column] = store::tables::COLUMNS;
 ///
 /// # Errors
 /// None at present; building may come to read.
-#[expect(clippy::unused_async, reason = "every service is built alike")]
 pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
     let app = app::App::new(parts.clone(), access.clone());
     app.start();

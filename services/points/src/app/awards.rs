@@ -9,26 +9,29 @@ use std::time::Duration;
 use async_trait::async_trait;
 use linli_kernel::AreaId;
 use linli_kit::feed::{ConsumerConfig, Handler, spawn_consumer};
-use linli_kit::store::Tx;
+use linli_kit::store::{EventDraft, Tx};
 use linli_kit::{Ctx, Error, ErrorCode, Result, ids};
 use linli_proto::booking::{BookingChanged, BookingState};
 use linli_proto::events::Event;
 use prost::Message as _;
 
 use super::App;
-use super::ledger::emit;
+use super::ledger::events;
 use super::refuse::refuse;
 use super::thanks::Thanks;
 use super::transfers::new_transfer;
-use crate::domain::{Book, CardTerms, Holder, PersonId};
+use crate::domain::{AwardId, Book, CardId, CardTerms, Holder, PersonId};
 use crate::store::awards::{self, AwardRow};
 use crate::store::load::{Needs, load};
-use crate::store::save::save;
+use crate::store::save::{open_accounts, save};
 
 /// The event that thanks are for.
 const COMPLETED: &str = "linli.booking.v1.BookingChanged";
 /// Time for the questions about one event.
 const BUDGET: Duration = Duration::from_secs(10);
+
+/// How often an event is posted anew because another process opened an account at the same moment.
+const PASSES: usize = 5;
 
 /// Starts the consumer; its tasks are drained with the service's.
 pub(crate) fn start(app: &Arc<App>) {
@@ -123,33 +126,54 @@ impl Awards {
             }
         }
         let snapshot = self.app.access.snapshot();
-        let mut books = load(tx, needs, [], |area| snapshot.ancestors(area)).await?;
-        let book = books.entry(area.to_owned()).or_insert_with(|| Book::new(area, []));
-        let (mut rows, mut stamps) = (Vec::new(), Vec::new());
-        for thanks in &decision.thanks {
-            let recipient = thanks.recipient.to_string();
-            if awards::stands(tx, area, &event.id, &thanks.binding, &recipient, &thanks.asset).await? {
+        for _ in 0..PASSES {
+            let mut books = load(tx, needs.clone(), [], |area| snapshot.ancestors(area)).await?;
+            let book = books.entry(area.to_owned()).or_insert_with(|| Book::new(area, []));
+            let posted = post_all(tx, &ctx, event, decision, book).await?;
+            if !open_accounts(tx, &books).await? {
                 continue;
             }
-            let id = new_transfer(&ctx);
-            let posted = book.award(id, &thanks.asset, thanks.value, thanks.recipient, &decision.source, ctx.now());
-            // Nothing is left under the holder's cap: there is nothing to record either.
-            let Some(transfer) = posted.map_err(|refusal| refuse(area, "", &refusal))? else { continue };
-            let row = award_row(&ctx, event, decision, thanks, &transfer);
-            for terms in decision.cards.iter().filter(|terms| terms.asset == thanks.asset) {
-                let stamped = book.stamp(thanks.recipient, terms, transfer.value, ctx.now(), || ids::new_v7(ctx.now()));
-                let units = stamped.into_iter().filter(|stamp| stamp.units > 0);
-                stamps.extend(units.map(|stamp| (stamp.card.id, row.id, i64::from(stamp.units))));
+            save(tx, &books).await?;
+            posted.events.into_iter().for_each(|event| tx.emit(event));
+            if awards::insert(tx, &posted.rows).await? != posted.rows.len() as u64 {
+                return Err(Error::new(ErrorCode::Aborted, "CONFLICT"));
             }
-            rows.push(row);
+            return awards::insert_stamps(tx, area, &posted.stamps).await;
         }
-        emit(tx, &ctx, area, book, 0);
-        save(tx, &books).await?;
-        if awards::insert(tx, &rows).await? != rows.len() as u64 {
-            return Err(Error::new(ErrorCode::Aborted, "CONFLICT"));
-        }
-        awards::insert_stamps(tx, area, &stamps).await
+        Err(Error::new(ErrorCode::Aborted, "CONFLICT"))
     }
+}
+
+/// What the awards of an event come to, before it is written.
+struct Posted {
+    rows: Vec<AwardRow>,
+    /// Which award put how many units on which card.
+    stamps: Vec<(CardId, AwardId, i64)>,
+    events: Vec<EventDraft>,
+}
+
+/// Posts the awards of an event into the books.
+async fn post_all(tx: &Tx<'_>, ctx: &Ctx, event: &Event, decision: &Decision, book: &mut Book) -> Result<Posted> {
+    let (area, now) = (decision.area.as_str(), ctx.now());
+    let mut posted = Posted { rows: Vec::new(), stamps: Vec::new(), events: Vec::new() };
+    for thanks in &decision.thanks {
+        let recipient = thanks.recipient.to_string();
+        if awards::stands(tx, area, &event.id, &thanks.binding, &recipient, &thanks.asset).await? {
+            continue;
+        }
+        let award = book.award(new_transfer(ctx), &thanks.asset, thanks.value, thanks.recipient, &decision.source, now);
+        // Nothing is left under the holder's cap: there is nothing to record either.
+        let Some(transfer) = award.map_err(|refusal| refuse(area, "", &refusal))? else { continue };
+        let row = award_row(ctx, event, decision, thanks, &transfer);
+        for terms in decision.cards.iter().filter(|terms| terms.asset == thanks.asset) {
+            let stamped = book.stamp(thanks.recipient, terms, transfer.value, now, || ids::new_v7(now));
+            let units = stamped.into_iter().filter(|stamp| stamp.units > 0);
+            posted.stamps.extend(units.map(|stamp| (stamp.card.id, row.id, i64::from(stamp.units))));
+        }
+        posted.rows.push(row);
+    }
+    posted.events = events(ctx, area, book, 0);
+    Ok(posted)
 }
 
 fn award_row(ctx: &Ctx, event: &Event, decision: &Decision, thanks: &Thanks, transfer: &crate::domain::Transfer) -> AwardRow {

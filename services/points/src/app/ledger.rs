@@ -9,14 +9,17 @@ use linli_access::Access;
 use linli_kit::combiner::Batch;
 use linli_kit::idempotency::{Claim, ClaimOutcome, claim_many, release_many, reused};
 use linli_kit::store::{EventDraft, Tx};
-use linli_kit::{Ctx, Error, Result};
+use linli_kit::{Ctx, Error, ErrorCode, Result};
 use linli_proto::points as pb;
 
 use super::convert;
 use super::refuse::refuse;
 use crate::domain::{Book, Command, Notice, Outcome, Refusal};
 use crate::store::load::{Books, Needs, load};
-use crate::store::save::save;
+use crate::store::save::{open_accounts, save};
+
+/// How often a batch is decided anew because other processes opened its accounts at the same moment.
+const PASSES: usize = 5;
 
 /// One command of a job.
 pub(crate) struct Step {
@@ -90,22 +93,55 @@ impl Batch for Ledger {
             }
         }
         let snapshot = self.access.snapshot();
-        let mut books = load(tx, needs, fresh, |area| snapshot.ancestors(area)).await?;
-        let mut decided: Vec<Result<Vec<Answer>, Denial>> = Vec::with_capacity(batch.len());
-        let mut returned = Vec::new();
-        let flat = flat(batch);
-        for (job, outcomes) in batch.iter().zip(&claimed) {
-            let answer = decide(tx, job, outcomes, &mut books, &flat, &decided);
-            if answer.is_err() {
+        for _ in 0..PASSES {
+            let mut books = load(tx, needs.clone(), fresh.iter().copied(), |area| snapshot.ancestors(area)).await?;
+            let decided = decide_batch(batch, &claimed, &mut books);
+            if open_accounts(tx, &books).await? {
+                save(tx, &books).await?;
+                return finish(tx, batch, &claimed, decided).await;
+            }
+        }
+        Err(Error::new(ErrorCode::Aborted, "CONFLICT"))
+    }
+}
+
+/// What came of a job, and what others hear of it.
+type Decided = Result<(Vec<Answer>, Vec<EventDraft>), Denial>;
+
+/// Decides the jobs of a batch one after the other.
+fn decide_batch(batch: &[&Job], claimed: &[Vec<ClaimOutcome>], books: &mut Books) -> Vec<Decided> {
+    let flat = flat(batch);
+    let mut decided = Vec::with_capacity(batch.len());
+    for (job, outcomes) in batch.iter().zip(claimed) {
+        let answer = decide(job, outcomes, books, &flat, &decided);
+        decided.push(answer);
+    }
+    decided
+}
+
+/// Emits the events of the jobs that happened, gives back the claims of those that did not.
+async fn finish(
+    tx: &Tx<'_>,
+    batch: &[&Job],
+    claimed: &[Vec<ClaimOutcome>],
+    decided: Vec<Decided>,
+) -> Result<Vec<Result<Vec<Answer>>>> {
+    let (mut answers, mut returned) = (Vec::with_capacity(batch.len()), Vec::new());
+    for ((job, outcomes), decided) in batch.iter().zip(claimed).zip(decided) {
+        match decided {
+            Ok((answer, events)) => {
+                events.into_iter().for_each(|event| tx.emit(event));
+                answers.push(Ok(answer));
+            }
+            Err(denial) => {
                 let own = job.steps.iter().zip(outcomes).filter(|(_, outcome)| **outcome == ClaimOutcome::New);
                 returned.extend(own.filter_map(|(step, _)| step.claim.as_ref()));
+                answers.push(Err(deny(job, &denial)));
             }
-            decided.push(answer);
         }
-        save(tx, &books).await?;
-        release_many(tx, returned).await?;
-        Ok(batch.iter().zip(decided).map(|(job, answer)| answer.map_err(|denial| deny(job, &denial))).collect())
     }
+    release_many(tx, returned).await?;
+    Ok(answers)
 }
 
 /// What the claims of each job's steps came to; a step without a claim is new. `SameAs` counts claims over the batch.
@@ -130,13 +166,12 @@ fn flat(batch: &[&Job]) -> Vec<(usize, usize)> {
 }
 
 fn decide(
-    tx: &Tx<'_>,
     job: &Job,
     claimed: &[ClaimOutcome],
     books: &mut Books,
     flat: &[(usize, usize)],
-    decided: &[Result<Vec<Answer>, Denial>],
-) -> Result<Vec<Answer>, Denial> {
+    decided: &[Decided],
+) -> Decided {
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
     let mut fresh = Vec::new();
     for (index, outcome) in claimed.iter().enumerate() {
@@ -149,7 +184,7 @@ fn decide(
             ClaimOutcome::SameAs(place) => {
                 let earlier = flat.get(*place).and_then(|(job, step)| Some((decided.get(*job)?, *step)));
                 match earlier {
-                    Some((Ok(all), step)) => answers.insert(index, all[step].clone()),
+                    Some((Ok((all, _)), step)) => answers.insert(index, all[step].clone()),
                     Some((Err(denial), _)) => return Err(denial.clone()),
                     // Two items of one batch under one id were refused before it was submitted.
                     None => return Err(Denial::Reused),
@@ -162,9 +197,9 @@ fn decide(
     let commands = fresh.iter().map(|index| &job.steps[*index].command);
     let outcomes =
         book.decide_all(commands, job.ctx.now()).map_err(|(place, refusal)| Denial::Refused(fresh[place], refusal))?;
-    emit(tx, &job.ctx, &job.area, book, heard);
+    let events = events(&job.ctx, &job.area, book, heard);
     answers.extend(fresh.into_iter().zip(outcomes.into_iter().map(|outcome| Answer::Done(Box::new(outcome)))));
-    Ok(answers.into_values().collect())
+    Ok((answers.into_values().collect(), events))
 }
 
 fn deny(job: &Job, denial: &Denial) -> Error {
@@ -174,13 +209,9 @@ fn deny(job: &Job, denial: &Denial) -> Error {
     }
 }
 
-/// Emits what others hear of the books' notices behind the first `heard`.
-pub(crate) fn emit(tx: &Tx<'_>, ctx: &Ctx, area: &str, book: &Book, heard: usize) {
-    for notice in &book.notices()[heard..] {
-        if let Some(event) = event(ctx, area, book, notice) {
-            tx.emit(event);
-        }
-    }
+/// The events of the books' notices behind the first `heard`.
+pub(crate) fn events(ctx: &Ctx, area: &str, book: &Book, heard: usize) -> Vec<EventDraft> {
+    book.notices()[heard..].iter().filter_map(|notice| event(ctx, area, book, notice)).collect()
 }
 
 fn event(ctx: &Ctx, area: &str, book: &Book, notice: &Notice) -> Option<EventDraft> {

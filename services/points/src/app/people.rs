@@ -53,7 +53,7 @@ impl App {
     /// # Errors
     /// PERMISSION_DENIED when the caller sees nothing of the kind in the area; otherwise RESOURCE_NOT_FOUND.
     pub(crate) async fn may_see(&self, ctx: &Ctx, area: &AreaId, name: &str, people: Option<Vec<String>>) -> Result<()> {
-        let own = ctx.caller.subject().unwrap_or_default();
+        let own = ctx.caller.subject().filter(|own| own.starts_with(&format!("{}/", area.name()))).unwrap_or_default();
         let somewhere = self.access.authorise(ctx, &Target::area(area).about(own));
         if somewhere.is_err() && !self.has_unit_role(ctx, area) {
             return somewhere.map(|_| ());

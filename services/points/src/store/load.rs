@@ -14,7 +14,7 @@ use super::rows;
 use crate::domain::{AccountKey, AssetTerms, Book, CardId, CardTerms, Command, HoldId, Holder, PersonId, TransferId};
 
 /// What the commands of a batch name.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Needs {
     holds: BTreeSet<(String, HoldId)>,
     transfers: BTreeSet<(String, TransferId)>,

@@ -2,7 +2,7 @@
 
 use linli_kernel::Id;
 use linli_kit::store::Tx;
-use linli_kit::{Error, ErrorCode, Result};
+use linli_kit::Result;
 use uuid::Uuid;
 
 use super::dialect::{Column, texts, write};
@@ -31,10 +31,20 @@ impl<'a, K, V> Split<'a, K, V> {
     }
 }
 
-/// Writes all changes.
+/// Opens the accounts that are new, empty; false when another process opened one of them first.
+///
+/// A row that is not there cannot be locked. When this says false, the row is there and the other process is done: load
+/// and decide again.
+pub(crate) async fn open_accounts(tx: &Tx<'_>, books: &Books) -> Result<bool> {
+    let split = Split::of(books.iter().map(|(area, book)| (area.as_str(), book.accounts.changes())));
+    let opened = write(tx, texts(tx.engine()).insert_accounts, account_columns(&split.new, |_| Account::default())).await?;
+    Ok(opened == split.new.len() as u64)
+}
+
+/// Writes all changes; the accounts are open.
 ///
 /// # Errors
-/// ABORTED CONFLICT when another process opened one of the new accounts first; those of the database.
+/// Those of the database.
 pub(crate) async fn save(tx: &Tx<'_>, books: &Books) -> Result<()> {
     save_accounts(tx, &Split::of(books.iter().map(|(area, book)| (area.as_str(), book.accounts.changes())))).await?;
     save_transfers(tx, &Split::of(books.iter().map(|(area, book)| (area.as_str(), book.transfers.changes())))).await?;
@@ -61,22 +71,23 @@ fn optional<T>(rows: &[T], pick: impl Fn(&T) -> Option<Uuid>) -> Column {
     Column::OptId(rows.iter().map(pick).collect())
 }
 
+/// Columns of accounts, with the figures that `pick` gives.
+fn account_columns(rows: &[(&str, &AccountKey, &Account)], pick: impl Fn(&Account) -> Account) -> Vec<Column> {
+    vec![
+        text(rows, |(area, _, _)| (*area).to_owned()),
+        text(rows, |(_, key, _)| key.asset.clone()),
+        text(rows, |(_, key, _)| key.holder.to_string()),
+        int(rows, |(_, _, account)| pick(account).balance),
+        int(rows, |(_, _, account)| pick(account).held),
+        int(rows, |(_, _, account)| pick(account).version),
+    ]
+}
+
 async fn save_accounts(tx: &Tx<'_>, split: &Split<'_, AccountKey, Account>) -> Result<()> {
-    let sql = texts(tx.engine());
-    let columns = |rows: &[(&str, &AccountKey, &Account)]| {
-        vec![
-            text(rows, |(area, _, _)| (*area).to_owned()),
-            text(rows, |(_, key, _)| key.asset.clone()),
-            text(rows, |(_, key, _)| key.holder.to_string()),
-            int(rows, |(_, _, account)| account.balance),
-            int(rows, |(_, _, account)| account.held),
-            int(rows, |(_, _, account)| account.version),
-        ]
-    };
-    write(tx, sql.update_accounts, columns(&split.changed)).await?;
-    let opened = write(tx, sql.insert_accounts, columns(&split.new)).await?;
-    // A row that was not there could not be locked: another process may have opened the account meanwhile.
-    if opened == split.new.len() as u64 { Ok(()) } else { Err(Error::new(ErrorCode::Aborted, "CONFLICT")) }
+    let sql = texts(tx.engine()).update_accounts;
+    let rows: Vec<_> = split.new.iter().chain(&split.changed).copied().collect();
+    write(tx, sql, account_columns(&rows, |account| *account)).await?;
+    Ok(())
 }
 
 async fn save_transfers(tx: &Tx<'_>, split: &Split<'_, crate::domain::TransferId, Transfer>) -> Result<()> {

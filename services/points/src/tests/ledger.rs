@@ -49,6 +49,31 @@ async fn a_request_id_acts_once_also_when_its_calls_come_together_and_fits_one_b
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_open_and_move_the_same_accounts_without_losing_a_unit() {
+    each(async |suite: &Suite| {
+        let others = [suite.beside(), suite.beside(), suite.beside()];
+        let orders = (0..300_u32).map(|n| (n, Suite::order("issuance", &person(n % 9), 1, request_id(u128::from(n)))));
+        let sent = orders.map(|(n, order)| {
+            let api = &others[n as usize % 3];
+            api.create_transfer(suite.ask("CreateTransfer", KEEPER, order))
+        });
+        for one in join_all(sent).await {
+            one.expect("issuance owes");
+        }
+        let back = (0..300_u32).map(|n| {
+            let order = Suite::order(&person(n % 9), &person((n + 1) % 9), 30, String::new());
+            others[n as usize % 3].create_transfer(suite.ask("CreateTransfer", KEEPER, order))
+        });
+        for refused in join_all(back).await.into_iter().filter_map(Result::err) {
+            assert_eq!(linli_kit::Error::from_peer(refused).reason(), "INSUFFICIENT_BALANCE");
+        }
+        assert_eq!(suite.balance("points", "issuance").await, Some((-300, -300)));
+        suite.verify().await;
+    })
+    .await;
+}
+
 async fn batch(suite: &Suite, requests: Vec<pb::CreateTransferRequest>) -> Result<Vec<pb::Transfer>, tonic::Status> {
     let request = pb::BatchCreateTransfersRequest { parent: "areas/a".to_owned(), requests };
     let answer = suite.api.batch_create_transfers(suite.ask("BatchCreateTransfers", KEEPER, request)).await?;

@@ -108,6 +108,11 @@ impl Suite {
         Self { api: Api::new(app.clone()), app, store, clock, world }
     }
 
+    /// A second process on the same store: calls of its own, a combiner of its own.
+    pub(crate) fn beside(&self) -> Api {
+        Api::new(App::new(self.app.parts.clone(), self.app.access.clone()))
+    }
+
     /// A request of a subject, as the stack would hand it over.
     pub(crate) fn ask<M>(&self, method: &str, subject: &str, message: M) -> Request<M> {
         let path = format!("/linli.points.v1.PointsService/{method}");
