@@ -2,8 +2,8 @@
 //!
 //! Owns configuration, keys, the wiring of services, and the commands. Never: a service's logic.
 
-// pub mod client;
-// pub mod commands;
+pub mod client;
+pub mod commands;
 pub mod config;
 pub mod keys;
 pub mod plugin_build;

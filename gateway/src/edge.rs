@@ -54,10 +54,10 @@ impl Edge {
         };
         let trace = request.headers().get("traceparent").cloned();
         let mut answer = backend.send(request).await?;
-        if let Some(id) = trace.as_ref().and_then(|t| t.to_str().ok()).and_then(|t| t.split('-').nth(1)) {
-            if let Ok(id) = HeaderValue::from_str(id) {
-                answer.headers_mut().insert("x-request-id", id);
-            }
+        if let Some(id) = trace.as_ref().and_then(|t| t.to_str().ok()).and_then(|t| t.split('-').nth(1))
+            && let Ok(id) = HeaderValue::from_str(id)
+        {
+            answer.headers_mut().insert("x-request-id", id);
         }
         metrics::counter!("linli_gateway_requests_total", "method" => method.path.as_str()).increment(1);
         Ok(answer)

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use super::output::{self, Format};
-use crate::client::{ConnectArgs, Connection};
+use crate::client::Connection;
 
 pub use document::{Document, Problem, parse};
 pub use report::{Change, Outcome, Report};
@@ -79,14 +79,13 @@ pub async fn collect(connection: &Connection, paths: &[PathBuf], options: &Optio
 /// Runs the command.
 ///
 /// # Errors
-/// When the connection cannot be prepared or stdout is broken; problems with resources are printed, with exit code 1.
-pub async fn run(args: Args, connect: &ConnectArgs) -> Result<ExitCode> {
+/// When stdout is broken; problems with resources are printed, with exit code 1.
+pub async fn run(args: Args, connection: &Connection) -> Result<ExitCode> {
     if args.prune && !args.yes && !args.dry_run {
         bail!("--prune deletes resources: see which with --prune --dry-run, then confirm with --prune --yes");
     }
-    let connection = connect.connect()?;
     let options = Options { dry_run: args.dry_run, prune: args.prune };
-    let report = collect(&connection, &args.file, &options).await;
+    let report = collect(connection, &args.file, &options).await;
     match args.output {
         Format::Table => output::data(&report.to_text(args.dry_run))?,
         format => output::structured(format, &report)?,

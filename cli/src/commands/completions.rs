@@ -19,9 +19,9 @@ pub struct Args {
 ///
 /// # Errors
 /// When stdout is broken.
-pub fn run(args: &Args, mut command: clap::Command) -> Result<ExitCode> {
+pub fn run(args: Args, command: &mut clap::Command) -> Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut command, "linli", &mut script);
+    clap_complete::generate(args.shell, command, "linli", &mut script);
     output::data(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -33,6 +33,12 @@ pub fn data(text: &str) -> Result<()> {
     }
 }
 
+/// Prints one line of data, for a command that ends with it.
+#[expect(clippy::print_stdout, reason = "the one place where a line goes to stdout as it is")]
+pub fn line(text: &str) {
+    println!("{text}");
+}
+
 /// Writes one value as JSON or YAML.
 ///
 /// # Errors

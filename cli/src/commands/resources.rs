@@ -13,7 +13,7 @@ use prost_reflect::{DynamicMessage, ReflectMessage as _};
 use self::read::Query;
 use self::types::ResourceType;
 use super::output::{self, Format};
-use crate::client::ConnectArgs;
+use crate::client::Connection;
 
 pub use suggest::nearest;
 
@@ -66,10 +66,9 @@ pub struct ListArgs {
 ///
 /// # Errors
 /// An unknown type; what the server answered.
-pub async fn get(args: GetArgs, connect: &ConnectArgs) -> Result<ExitCode> {
+pub async fn get(args: GetArgs, connection: &Connection) -> Result<ExitCode> {
     let kind = types::find(&args.resource)?;
-    let connection = connect.connect()?;
-    let found = read::get(&connection, kind, &args.name).await?;
+    let found = read::get(connection, kind, &args.name).await?;
     match args.output {
         Format::Table => {
             let mut table = output::table(&["field", "value"]);
@@ -88,15 +87,14 @@ pub async fn get(args: GetArgs, connect: &ConnectArgs) -> Result<ExitCode> {
 ///
 /// # Errors
 /// An unknown type; what the server answered.
-pub async fn list(args: ListArgs, connect: &ConnectArgs) -> Result<ExitCode> {
+pub async fn list(args: ListArgs, connection: &Connection) -> Result<ExitCode> {
     let kind = types::find(&args.resource)?;
     if args.limit == 0 {
         bail!("--limit 0 lists nothing; for no limit say --all");
     }
-    let connection = connect.connect()?;
     let limit = (!args.all).then_some(args.limit);
     let query = Query { parent: &args.parent, filter: &args.filter, order_by: &args.order_by, limit };
-    let (found, more) = read::list(&connection, kind, &query).await?;
+    let (found, more) = read::list(connection, kind, &query).await?;
     match args.output {
         Format::Table if found.is_empty() => output::say(nothing(kind, &args)),
         Format::Table => output::data(&cells::table(kind, &found, connection.lang()).to_string())?,

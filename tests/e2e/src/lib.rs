@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod edge;
+#[cfg(test)]
+mod profiles;

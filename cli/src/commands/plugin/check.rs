@@ -1,0 +1,89 @@
+//! `linli plugin validate`: the check of an upload, on this machine, in a child process that can be killed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use linli_kernel::Lang;
+use linli_proto::rules::Setting;
+use linli_rules::engine::manifest::{SettingDecl, Text};
+use linli_rules::validate::{self, Report, ValidateLimits};
+
+use super::{component, settings};
+use crate::commands::output;
+
+/// Checks a component.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  linli plugin validate plugins/target/components/haircut.wasm\n  \
+                        linli plugin validate haircut.wasm --setting per-month=2 --setting elders-first=false")]
+pub(super) struct Args {
+    /// The component.
+    file: PathBuf,
+    /// Settings with which it is tried, such as per-month=1 or kinds=[haircut].
+    #[arg(long = "setting", value_name = "KEY=VALUE", value_parser = settings::parse)]
+    settings: Vec<Setting>,
+}
+
+pub(super) async fn run(args: Args, lang: Lang) -> Result<ExitCode> {
+    let bytes = component(&args.file)?;
+    let own = std::env::current_exe().context("find this very binary, which does the check in a child")?;
+    let given: Vec<_> = args.settings.iter().filter_map(settings::native).collect();
+    let report = validate::run(&own, &bytes, &ValidateLimits::default(), &given).await;
+    let report = report.context("start the child that checks")?;
+    output::data(&text(&report, lang))?;
+    Ok(if report.is_acceptable() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn text(report: &Report, lang: Lang) -> String {
+    let both = |text: &Text| match lang {
+        Lang::ZhCn => text.zh_cn.clone(),
+        Lang::En => text.en.clone(),
+    };
+    let mut lines = Vec::new();
+    if let Some(manifest) = &report.manifest {
+        lines.push(format!("{} - {}", both(&manifest.title), both(&manifest.summary)));
+        if !manifest.facts.is_empty() {
+            lines.push(format!("facts: {}", manifest.facts.join(", ")));
+        }
+        let setting = |decl: &SettingDecl| format!("  {} = {:?}  {}", decl.key, decl.default, both(&decl.label));
+        lines.extend(manifest.settings.iter().map(setting));
+    }
+    if !report.hooks.is_empty() {
+        lines.push(format!("hooks: {}", report.hooks.iter().map(|h| h.code()).collect::<Vec<_>>().join(", ")));
+    }
+    if report.cases > 0 {
+        let percent = report.peak_fuel_percent();
+        let warning = match percent {
+            80.. => "; that is close to the limit",
+            50.. => "; mind larger cases",
+            _ => "",
+        };
+        lines.push(format!("tried {} calls; the dearest took {percent} % of its fuel{warning}", report.cases));
+    }
+    for problem in &report.problems {
+        let message = match lang {
+            Lang::ZhCn => &problem.message_zh,
+            Lang::En => &problem.message_en,
+        };
+        let code = serde_json::to_value(problem.code).ok().and_then(|c| c.as_str().map(str::to_owned)).unwrap_or_default();
+        let place = if problem.where_.is_empty() { String::new() } else { format!(" ({})", problem.where_) };
+        lines.push(format!("✗ {code}{place}: {message}"));
+    }
+    lines.push(match report.problems.len() {
+        0 => "✓ it may be uploaded".to_owned(),
+        n => format!("{n} problems: it would be rejected"),
+    });
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clean_report_says_so() {
+        let report = Report { cases: 4, peak_fuel: 60, peak_fuel_budget: 100, ..Report::default() };
+        let told = text(&report, Lang::En);
+        assert!(told.contains("60 % of its fuel; mind larger cases") && told.ends_with("✓ it may be uploaded"), "{told}");
+    }
+}
