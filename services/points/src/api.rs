@@ -72,7 +72,10 @@ impl PointsService for Api {
         call!(self, request, create_transfer)
     }
 
-    async fn batch_create_transfers(&self, request: Request<pb::BatchCreateTransfersRequest>) -> Answer<pb::BatchCreateTransfersResponse> {
+    async fn batch_create_transfers(
+        &self,
+        request: Request<pb::BatchCreateTransfersRequest>,
+    ) -> Answer<pb::BatchCreateTransfersResponse> {
         call!(self, request, batch_create_transfers)
     }
 
@@ -156,7 +159,10 @@ impl PointsService for Api {
         call!(self, request, get_redemption)
     }
 
-    async fn list_redemptions(&self, request: Request<pb::ListRedemptionsRequest>) -> Answer<pb::ListRedemptionsResponse> {
+    async fn list_redemptions(
+        &self,
+        request: Request<pb::ListRedemptionsRequest>,
+    ) -> Answer<pb::ListRedemptionsResponse> {
         call!(self, request, list_redemptions)
     }
 
@@ -168,7 +174,10 @@ impl PointsService for Api {
         call!(self, request, get_award_binding)
     }
 
-    async fn list_award_bindings(&self, request: Request<pb::ListAwardBindingsRequest>) -> Answer<pb::ListAwardBindingsResponse> {
+    async fn list_award_bindings(
+        &self,
+        request: Request<pb::ListAwardBindingsRequest>,
+    ) -> Answer<pb::ListAwardBindingsResponse> {
         call!(self, request, list_award_bindings)
     }
 
@@ -192,7 +201,10 @@ impl PointsService for Api {
         call!(self, request, list_awards)
     }
 
-    async fn batch_get_balances(&self, request: Request<pb::BatchGetBalancesRequest>) -> Answer<pb::BatchGetBalancesResponse> {
+    async fn batch_get_balances(
+        &self,
+        request: Request<pb::BatchGetBalancesRequest>,
+    ) -> Answer<pb::BatchGetBalancesResponse> {
         call!(self, request, batch_get_balances)
     }
 

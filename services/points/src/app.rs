@@ -82,9 +82,7 @@ impl App {
         command: crate::domain::Command,
     ) -> Result<Step> {
         let id = linli_kit::idempotency::parse_request_id(request_id)?;
-        let claim = id.map(|id| {
-            linli_kit::idempotency::Claim::new(ctx, area.as_str(), id, hash).of_resource(resource)
-        });
+        let claim = id.map(|id| linli_kit::idempotency::Claim::new(ctx, area.as_str(), id, hash).of_resource(resource));
         Ok(Step { command, claim, path: path.into() })
     }
 

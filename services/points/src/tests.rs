@@ -12,7 +12,9 @@ use suite::{KEEPER, Suite, each, person, purpose_free};
 async fn every_column_is_classified() {
     each(async |suite: &Suite| {
         let mut declared = [crate::COLUMNS, linli_kit::columns::KIT].concat();
-        declared.extend(linli_access::COLUMNS.iter().map(|(table, column)| (*table, *column, linli_kit::columns::Class::Public)));
+        declared.extend(
+            linli_access::COLUMNS.iter().map(|(table, column)| (*table, *column, linli_kit::columns::Class::Public)),
+        );
         let found = linli_kit::columns::assert_all_classified(&suite.store, &declared).await.expect("reads the schema");
         assert!(found.is_empty(), "{found:?}");
     })

@@ -27,11 +27,16 @@ impl App {
         Ok(convert::account(area.as_str(), &key, account))
     }
 
-    pub(crate) async fn list_accounts(&self, ctx: Arc<Ctx>, request: pb::ListAccountsRequest) -> Result<pb::ListAccountsResponse> {
+    pub(crate) async fn list_accounts(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListAccountsRequest,
+    ) -> Result<pb::ListAccountsResponse> {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
+        let page =
+            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let how = (request.filter.as_str(), request.order_by.as_str());
         let (found, next_page_token) =
             list::page(&self.parts.store, &list::ACCOUNTS, &scope, &page, how, rows::account).await?;

@@ -176,7 +176,13 @@ async fn post_all(tx: &Tx<'_>, ctx: &Ctx, event: &Event, decision: &Decision, bo
     Ok(posted)
 }
 
-fn award_row(ctx: &Ctx, event: &Event, decision: &Decision, thanks: &Thanks, transfer: &crate::domain::Transfer) -> AwardRow {
+fn award_row(
+    ctx: &Ctx,
+    event: &Event,
+    decision: &Decision,
+    thanks: &Thanks,
+    transfer: &crate::domain::Transfer,
+) -> AwardRow {
     AwardRow {
         area: decision.area.as_str().to_owned(),
         id: ids::new_v7(ctx.now()),

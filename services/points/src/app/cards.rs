@@ -21,13 +21,19 @@ impl App {
         found.map(|card| convert::card(area.as_str(), &card)).ok_or_else(|| Error::not_found(&request.name))
     }
 
-    pub(crate) async fn list_cards(&self, ctx: Arc<Ctx>, request: pb::ListCardsRequest) -> Result<pb::ListCardsResponse> {
+    pub(crate) async fn list_cards(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListCardsRequest,
+    ) -> Result<pb::ListCardsResponse> {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
+        let page =
+            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) = list::page(&self.parts.store, &list::CARDS, &scope, &page, how, rows::card).await?;
+        let (found, next_page_token) =
+            list::page(&self.parts.store, &list::CARDS, &scope, &page, how, rows::card).await?;
         let found = self.visible(&ctx, &scope, found).await?;
         let cards = found.iter().map(|one| convert::card(&one.area, &one.row)).collect();
         Ok(pb::ListCardsResponse { cards, next_page_token })
@@ -42,13 +48,19 @@ impl App {
         convert::award(&award, ctx.lang)
     }
 
-    pub(crate) async fn list_awards(&self, ctx: Arc<Ctx>, request: pb::ListAwardsRequest) -> Result<pb::ListAwardsResponse> {
+    pub(crate) async fn list_awards(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListAwardsRequest,
+    ) -> Result<pb::ListAwardsResponse> {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
+        let page =
+            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) = list::page(&self.parts.store, &list::AWARDS, &scope, &page, how, awards::read).await?;
+        let (found, next_page_token) =
+            list::page(&self.parts.store, &list::AWARDS, &scope, &page, how, awards::read).await?;
         let found = self.visible(&ctx, &scope, found).await?;
         let awards = found.iter().map(|one| convert::award(&one.row, ctx.lang)).collect::<Result<_>>()?;
         Ok(pb::ListAwardsResponse { awards, next_page_token })

@@ -41,7 +41,13 @@ pub(crate) struct Change<'a, M> {
 
 impl App {
     /// Reads one resource of a catalogue.
-    pub(crate) async fn catalogue_get<M>(&self, ctx: &Ctx, all: &Catalogue<M>, collection: &str, name: &str) -> Result<M>
+    pub(crate) async fn catalogue_get<M>(
+        &self,
+        ctx: &Ctx,
+        all: &Catalogue<M>,
+        collection: &str,
+        name: &str,
+    ) -> Result<M>
     where
         M: prost::Message + Default,
     {
@@ -105,13 +111,20 @@ impl App {
     {
         let (preview, change) = (Mutex::new(None), &change);
         let seen = &preview;
-        let once = self.parts.store.write_once(ctx, area.as_str(), change.request_id, change.hash, "points.catalogue.update", |tx| {
-            Box::pin(async move {
-                let written = update(tx, ctx, all, change, validate).await?;
-                finish(change.validate_only, seen, &written.entry.resource)?;
-                Ok((all.name(area.as_str(), &written.entry.id), written.entry.resource))
-            })
-        });
+        let once = self.parts.store.write_once(
+            ctx,
+            area.as_str(),
+            change.request_id,
+            change.hash,
+            "points.catalogue.update",
+            |tx| {
+                Box::pin(async move {
+                    let written = update(tx, ctx, all, change, validate).await?;
+                    finish(change.validate_only, seen, &written.entry.resource)?;
+                    Ok((all.name(area.as_str(), &written.entry.id), written.entry.resource))
+                })
+            },
+        );
         let once = once.await;
         match preview.into_inner() {
             Some(preview) => Ok(preview),
@@ -161,7 +174,12 @@ impl App {
     }
 
     /// The keyed hash of a request and the request id, cleared out of it.
-    pub(crate) fn claim_of<R: prost::Message>(&self, ctx: &Arc<Ctx>, request: &mut R, id: fn(&mut R) -> &mut String) -> (String, [u8; 32]) {
+    pub(crate) fn claim_of<R: prost::Message>(
+        &self,
+        ctx: &Arc<Ctx>,
+        request: &mut R,
+        id: fn(&mut R) -> &mut String,
+    ) -> (String, [u8; 32]) {
         let request_id = std::mem::take(id(request));
         (request_id, self.hash(ctx, request))
     }

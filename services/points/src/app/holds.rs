@@ -81,13 +81,19 @@ impl App {
         found.map(|h| convert::hold(area.as_str(), &h)).ok_or_else(|| Error::not_found(&request.name))
     }
 
-    pub(crate) async fn list_holds(&self, ctx: Arc<Ctx>, request: pb::ListHoldsRequest) -> Result<pb::ListHoldsResponse> {
+    pub(crate) async fn list_holds(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListHoldsRequest,
+    ) -> Result<pb::ListHoldsResponse> {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
+        let page =
+            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) = list::page(&self.parts.store, &list::HOLDS, &scope, &page, how, rows::hold).await?;
+        let (found, next_page_token) =
+            list::page(&self.parts.store, &list::HOLDS, &scope, &page, how, rows::hold).await?;
         let found = self.visible(&ctx, &scope, found).await?;
         let holds = found.iter().map(|one| convert::hold(&one.area, &one.row)).collect();
         Ok(pb::ListHoldsResponse { holds, next_page_token })

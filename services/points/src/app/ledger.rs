@@ -146,8 +146,7 @@ async fn finish(
 
 /// What the claims of each job's steps came to; a step without a claim is new. `SameAs` counts claims over the batch.
 async fn claim(tx: &Tx<'_>, batch: &[&Job]) -> Result<Vec<Vec<ClaimOutcome>>> {
-    let claims: Vec<Claim> =
-        batch.iter().flat_map(|job| &job.steps).filter_map(|step| step.claim.clone()).collect();
+    let claims: Vec<Claim> = batch.iter().flat_map(|job| &job.steps).filter_map(|step| step.claim.clone()).collect();
     let mut outcomes = claim_many(tx, &claims).await?.into_iter();
     let mut next = |step: &Step| match &step.claim {
         Some(_) => outcomes.next().unwrap_or(ClaimOutcome::New),

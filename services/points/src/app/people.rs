@@ -52,7 +52,13 @@ impl App {
     ///
     /// # Errors
     /// PERMISSION_DENIED when the caller sees nothing of the kind in the area; otherwise RESOURCE_NOT_FOUND.
-    pub(crate) async fn may_see(&self, ctx: &Ctx, area: &AreaId, name: &str, people: Option<Vec<String>>) -> Result<()> {
+    pub(crate) async fn may_see(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        name: &str,
+        people: Option<Vec<String>>,
+    ) -> Result<()> {
         let own = ctx.caller.subject().filter(|own| own.starts_with(&format!("{}/", area.name()))).unwrap_or_default();
         let somewhere = self.access.authorise(ctx, &Target::area(area).about(own));
         if somewhere.is_err() && !self.has_unit_role(ctx, area) {
@@ -111,7 +117,9 @@ impl App {
             let names: Vec<String> = names.into_iter().collect();
             let own = limited.get(area.as_str());
             let units = self.units_of(ctx, &area, &names).await?;
-            seen.extend(units.into_iter().filter(|(_, unit)| own.is_some_and(|own| own.contains(unit))).map(|(p, _)| p));
+            seen.extend(
+                units.into_iter().filter(|(_, unit)| own.is_some_and(|own| own.contains(unit))).map(|(p, _)| p),
+            );
         }
         let is_seen = |row: &Listed<T>| {
             !limited.contains_key(row.area.as_str())

@@ -48,7 +48,11 @@ impl App {
         }
     }
 
-    pub(crate) async fn get_redemption(&self, ctx: Arc<Ctx>, request: pb::GetRedemptionRequest) -> Result<pb::Redemption> {
+    pub(crate) async fn get_redemption(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::GetRedemptionRequest,
+    ) -> Result<pb::Redemption> {
         let (area, id) = check::recorded::<RedemptionId>("name", &request.name, "redemptions")?;
         let found = finders::redemption(&self.parts.store, area.as_str(), id).await?;
         let about = |r: &Redemption| vec![convert::person_name(area.as_str(), r.holder)];
@@ -64,7 +68,8 @@ impl App {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
+        let page =
+            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let how = (request.filter.as_str(), request.order_by.as_str());
         let (found, next_page_token) =
             list::page(&self.parts.store, &list::REDEMPTIONS, &scope, &page, how, rows::redemption).await?;
@@ -87,9 +92,12 @@ fn redeem_order(
         return None;
     };
     let reward = bad.name_in("redemption.reward", &redemption.reward, "rewards", area);
-    let holder = bad.name_in("redemption.holder", holder, "people", area).and_then(|name| name.typed::<PersonId>().ok());
+    let holder =
+        bad.name_in("redemption.holder", holder, "people", area).and_then(|name| name.typed::<PersonId>().ok());
     if holder.is_none() && !redemption.holder.is_empty() {
-        bad.push(FieldViolation::new("redemption.holder", "FIELD_FORMAT").arg("expected", "areas/{area}/people/{person}"));
+        bad.push(
+            FieldViolation::new("redemption.holder", "FIELD_FORMAT").arg("expected", "areas/{area}/people/{person}"),
+        );
     }
     bad.range("redemption.quantity", i64::from(redemption.quantity), 0, PIECES);
     let card = bad.optional_name_in("redemption.card", &redemption.card, "cards", area);

@@ -35,9 +35,9 @@ pub(crate) fn refuse(area: &str, path: &str, refusal: &Refusal) -> Error {
             state("HOLD_NOT_OPEN").with("hold", convert::hold_name(area, *hold)).with("state", at.as_str())
         }
         Refusal::CaptureTooLarge { held } => Error::field(super::out_of_range("value", 1, held)),
-        Refusal::NoSuchReward(reward) => {
-            Error::field(FieldViolation::new("redemption.reward", "REFERENCE_NOT_FOUND").arg("value", reward_name(reward)))
-        }
+        Refusal::NoSuchReward(reward) => Error::field(
+            FieldViolation::new("redemption.reward", "REFERENCE_NOT_FOUND").arg("value", reward_name(reward)),
+        ),
         Refusal::RewardArchived(reward) => state("REWARD_ARCHIVED").with("reward", reward_name(reward)),
         Refusal::OutOfStock { reward, left, wanted } => {
             state("OUT_OF_STOCK").with("reward", reward_name(reward)).with("left", left).with("wanted", wanted)

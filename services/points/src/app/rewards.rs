@@ -42,7 +42,9 @@ impl References {
         }
         let is_purpose = |text: &str| matches!(Holder::parse(text), Some(Holder::Purpose(_)));
         if !reward.payee.is_empty() && !is_purpose(&reward.payee) {
-            bad.push(FieldViolation::new("payee", "FIELD_FORMAT").arg("expected", "a purpose code such as merchant-hotel"));
+            bad.push(
+                FieldViolation::new("payee", "FIELD_FORMAT").arg("expected", "a purpose code such as merchant-hotel"),
+            );
         }
         if pb::RewardState::try_from(reward.state).is_err() {
             bad.bad("state", "FIELD_ENUM");
@@ -121,7 +123,11 @@ impl App {
         self.reward_now(name.area().as_str(), name.id()).await
     }
 
-    pub(crate) async fn list_rewards(&self, ctx: Arc<Ctx>, request: pb::ListRewardsRequest) -> Result<pb::ListRewardsResponse> {
+    pub(crate) async fn list_rewards(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListRewardsRequest,
+    ) -> Result<pb::ListRewardsResponse> {
         let page = ListRequest {
             parent: &request.parent,
             page_size: request.page_size,
@@ -133,7 +139,11 @@ impl App {
         Ok(pb::ListRewardsResponse { rewards: self.with_stock(found).await?, next_page_token })
     }
 
-    pub(crate) async fn create_reward(&self, ctx: Arc<Ctx>, mut request: pb::CreateRewardRequest) -> Result<pb::Reward> {
+    pub(crate) async fn create_reward(
+        &self,
+        ctx: Arc<Ctx>,
+        mut request: pb::CreateRewardRequest,
+    ) -> Result<pb::Reward> {
         let area = check::area("parent", &request.parent)?;
         self.access.authorise(&ctx, &Target::area(&area))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
@@ -154,7 +164,11 @@ impl App {
         }
     }
 
-    pub(crate) async fn update_reward(&self, ctx: Arc<Ctx>, mut request: pb::UpdateRewardRequest) -> Result<pb::Reward> {
+    pub(crate) async fn update_reward(
+        &self,
+        ctx: Arc<Ctx>,
+        mut request: pb::UpdateRewardRequest,
+    ) -> Result<pb::Reward> {
         let reward = request.reward.clone().unwrap_or_default();
         let name = check::name("reward.name", &reward.name, "rewards")?;
         self.access.authorise(&ctx, &Target::area(name.area()))?;

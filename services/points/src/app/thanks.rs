@@ -72,7 +72,9 @@ impl App {
         let cases: Vec<Case<'_>> = served
             .iter()
             .filter(|(server, _)| facts.contains_key(&server.person))
-            .flat_map(|(server, recipient)| bindings.iter().map(|binding| Case { server, recipient: *recipient, binding }))
+            .flat_map(|(server, recipient)| {
+                bindings.iter().map(|binding| Case { server, recipient: *recipient, binding })
+            })
             .collect();
         let balances = self.balances_of(area, &served).await?;
         let requests: Vec<EvaluateRequest> = cases
@@ -113,7 +115,11 @@ impl App {
         Ok(answer.into_inner().facts.into_iter().map(|facts| (facts.person.clone(), facts)).collect())
     }
 
-    async fn balances_of(&self, area: &AreaId, served: &[(&Server, PersonId)]) -> Result<HashMap<PersonId, Vec<Amount>>> {
+    async fn balances_of(
+        &self,
+        area: &AreaId,
+        served: &[(&Server, PersonId)],
+    ) -> Result<HashMap<PersonId, Vec<Amount>>> {
         let holders: Vec<String> = served.iter().map(|(_, id)| id.to_string()).collect();
         let mut balances: HashMap<PersonId, Vec<Amount>> = HashMap::new();
         for (key, account) in finders::accounts_of(&self.parts.store, area.as_str(), &holders).await? {
@@ -178,7 +184,12 @@ impl App {
         now.to_chrono().with_timezone(&zone.unwrap_or(chrono_tz::Asia::Shanghai))
     }
 
-    async fn evaluate(&self, ctx: &Ctx, area: &AreaId, requests: Vec<EvaluateRequest>) -> Result<Vec<EvaluateResponse>> {
+    async fn evaluate(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        requests: Vec<EvaluateRequest>,
+    ) -> Result<Vec<EvaluateResponse>> {
         let mut answers = Vec::with_capacity(requests.len());
         for chunk in requests.chunks(CASES) {
             let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));

@@ -31,7 +31,10 @@ pub(crate) fn holder(bad: &mut Violations, field: &str, text: &str, area: &AreaI
         Err(_) if text.is_empty() => bad.bad(field, "FIELD_REQUIRED"),
         Err(HolderError::OtherArea) => bad.push(FieldViolation::new(field, "AREA_MISMATCH").arg("area", area.name())),
         Err(HolderError::Malformed) => {
-            bad.push(FieldViolation::new(field, "FIELD_FORMAT").arg("expected", "areas/{area}/people/{person}, or a purpose code"));
+            bad.push(
+                FieldViolation::new(field, "FIELD_FORMAT")
+                    .arg("expected", "areas/{area}/people/{person}, or a purpose code"),
+            );
         }
     }
     None
@@ -46,7 +49,11 @@ pub(crate) fn check_cause(bad: &mut Violations, field: &str, text: &str) {
 }
 
 /// Reads an amount above zero from a field.
-pub(crate) fn amount(bad: &mut Violations, path: &str, amount: Option<&linli_proto::common::Amount>) -> Option<(String, i64)> {
+pub(crate) fn amount(
+    bad: &mut Violations,
+    path: &str,
+    amount: Option<&linli_proto::common::Amount>,
+) -> Option<(String, i64)> {
     let Some(amount) = amount else {
         bad.bad(format!("{path}.amount"), "FIELD_REQUIRED");
         return None;
@@ -57,7 +64,11 @@ pub(crate) fn amount(bad: &mut Violations, path: &str, amount: Option<&linli_pro
 }
 
 impl App {
-    pub(crate) async fn create_transfer(&self, ctx: Arc<Ctx>, mut request: pb::CreateTransferRequest) -> Result<pb::Transfer> {
+    pub(crate) async fn create_transfer(
+        &self,
+        ctx: Arc<Ctx>,
+        mut request: pb::CreateTransferRequest,
+    ) -> Result<pb::Transfer> {
         let area = check::area("parent", &request.parent)?;
         let from = request.transfer.as_ref().map(|t| t.from.clone()).unwrap_or_default();
         let permit = self.authorise_about(&ctx, &area, &people([&from])).await?;
@@ -79,7 +90,8 @@ impl App {
         request: pb::BatchCreateTransfersRequest,
     ) -> Result<pb::BatchCreateTransfersResponse> {
         let area = check::area("parent", &request.parent)?;
-        let mut givers: HashSet<&str> = request.requests.iter().filter_map(|r| Some(r.transfer.as_ref()?.from.as_str())).collect();
+        let mut givers: HashSet<&str> =
+            request.requests.iter().filter_map(|r| Some(r.transfer.as_ref()?.from.as_str())).collect();
         if givers.is_empty() {
             givers.insert("");
         }
@@ -96,7 +108,13 @@ impl App {
         Ok(pb::BatchCreateTransfersResponse { transfers })
     }
 
-    fn batch_steps(&self, ctx: &Ctx, area: &AreaId, request: &pb::BatchCreateTransfersRequest, own: bool) -> Result<Vec<Step>> {
+    fn batch_steps(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        request: &pb::BatchCreateTransfersRequest,
+        own: bool,
+    ) -> Result<Vec<Step>> {
         let mut bad = Violations::new();
         if request.requests.is_empty() {
             bad.bad("requests", "FIELD_REQUIRED");
@@ -110,13 +128,17 @@ impl App {
                 bad.push(FieldViolation::new(format!("{path}.parent"), "AREA_MISMATCH").arg("area", area.name()));
             }
             if !item.request_id.is_empty() && !seen.insert(item.request_id.as_str()) {
-                bad.push(FieldViolation::new(format!("{path}.request_id"), "FIELD_DUPLICATE").arg("value", &item.request_id));
+                bad.push(
+                    FieldViolation::new(format!("{path}.request_id"), "FIELD_DUPLICATE").arg("value", &item.request_id),
+                );
             }
             if linli_kit::idempotency::parse_request_id(&item.request_id).is_err() {
                 bad.bad(format!("{path}.request_id"), "REQUEST_ID_INVALID");
             }
             let path = format!("{path}.transfer");
-            orders.extend(order(ctx, &mut bad, &path, item.transfer.as_ref(), area, own).map(|order| (path, item, order)));
+            orders.extend(
+                order(ctx, &mut bad, &path, item.transfer.as_ref(), area, own).map(|order| (path, item, order)),
+            );
         }
         bad.finish()?;
         let step = |(path, item, order): (String, &pb::CreateTransferRequest, Order)| {
@@ -127,7 +149,11 @@ impl App {
         orders.into_iter().map(step).collect()
     }
 
-    pub(crate) async fn reverse_transfer(&self, ctx: Arc<Ctx>, mut request: pb::ReverseTransferRequest) -> Result<pb::Transfer> {
+    pub(crate) async fn reverse_transfer(
+        &self,
+        ctx: Arc<Ctx>,
+        mut request: pb::ReverseTransferRequest,
+    ) -> Result<pb::Transfer> {
         let (area, transfer) = check::recorded::<TransferId>("name", &request.name, "transfers")?;
         self.authorise_about(&ctx, &area, &[]).await?;
         let request_id = std::mem::take(&mut request.request_id);
@@ -160,11 +186,16 @@ impl App {
         found.map(|t| convert::transfer(area.as_str(), &t)).ok_or_else(|| Error::not_found(&request.name))
     }
 
-    pub(crate) async fn list_transfers(&self, ctx: Arc<Ctx>, request: pb::ListTransfersRequest) -> Result<pb::ListTransfersResponse> {
+    pub(crate) async fn list_transfers(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListTransfersRequest,
+    ) -> Result<pb::ListTransfersResponse> {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
+        let page =
+            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let how = (request.filter.as_str(), request.order_by.as_str());
         let (found, next_page_token) =
             list::page(&self.parts.store, &list::TRANSFERS, &scope, &page, how, rows::transfer).await?;
@@ -173,11 +204,16 @@ impl App {
         Ok(pb::ListTransfersResponse { transfers, next_page_token })
     }
 
-    pub(crate) async fn list_entries(&self, ctx: Arc<Ctx>, request: pb::ListEntriesRequest) -> Result<pb::ListEntriesResponse> {
+    pub(crate) async fn list_entries(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListEntriesRequest,
+    ) -> Result<pb::ListEntriesResponse> {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
+        let page =
+            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let how = (request.filter.as_str(), request.order_by.as_str());
         let (found, next_page_token) =
             list::page(&self.parts.store, &list::ENTRIES, &scope, &page, how, rows::entry).await?;

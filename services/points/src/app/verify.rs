@@ -11,7 +11,11 @@ use super::App;
 use crate::store::verify::{self, CHECKS};
 
 impl App {
-    pub(crate) async fn verify(&self, ctx: Arc<Ctx>, request: VerifyInvariantsRequest) -> Result<VerifyInvariantsResponse> {
+    pub(crate) async fn verify(
+        &self,
+        ctx: Arc<Ctx>,
+        request: VerifyInvariantsRequest,
+    ) -> Result<VerifyInvariantsResponse> {
         let area = check::list_parent(&request.parent)?;
         let scope = self.access.scope(&ctx, area.as_ref())?;
         let whole = scope.areas.into_iter().filter(|(_, within)| *within == Within::All);

@@ -8,8 +8,8 @@ use linli_kernel::Timestamp;
 
 use super::card::{Card, CardState};
 use super::{
-    Account, AccountKey, AssetTerms, CardId, Command, Entry, Hold, HoldId, HoldOrder, HoldState, Holder, Order, Outcome,
-    Redemption, RedemptionId, Refusal, RewardTerms, Rows, Transfer, TransferId, TransferKind,
+    Account, AccountKey, AssetTerms, CardId, Command, Entry, Hold, HoldId, HoldOrder, HoldState, Holder, Order,
+    Outcome, Redemption, RedemptionId, Refusal, RewardTerms, Rows, Transfer, TransferId, TransferKind,
 };
 
 /// Something that others will hear of.
@@ -251,8 +251,7 @@ impl Book {
             let (available, wanted) = (account.available(), order.value);
             return Err(Refusal::InsufficientBalance { asset: order.asset.clone(), available, wanted });
         }
-        account.held =
-            account.held.checked_add(order.value).ok_or_else(|| Refusal::Overflow(order.asset.clone()))?;
+        account.held = account.held.checked_add(order.value).ok_or_else(|| Refusal::Overflow(order.asset.clone()))?;
         account.version += 1;
         self.accounts.set(key, account);
         let hold = Hold {

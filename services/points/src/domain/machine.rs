@@ -93,7 +93,9 @@ impl Model {
                 pick(&self.holds, *hold).map(|hold| Command::Capture { hold, value: *value, id }).into_iter().collect()
             }
             Step::Void { hold } => pick(&self.holds, *hold).map(|hold| Command::Void { hold }).into_iter().collect(),
-            Step::Expire { hold } => pick(&self.holds, *hold).map(|hold| Command::Expire { hold }).into_iter().collect(),
+            Step::Expire { hold } => {
+                pick(&self.holds, *hold).map(|hold| Command::Expire { hold }).into_iter().collect()
+            }
             Step::Reverse { transfer } => {
                 let id = TransferId::from_uuid(self.id());
                 let found = self.transfers.get(transfer % self.transfers.len().max(1)).copied();

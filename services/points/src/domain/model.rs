@@ -4,7 +4,7 @@ use std::fmt;
 
 use linli_kernel::Timestamp;
 
-use super::{CardId, EntryId, Holder, HoldId, PersonId, RedemptionId, TransferId};
+use super::{CardId, EntryId, HoldId, Holder, PersonId, RedemptionId, TransferId};
 
 /// Which account: an asset and who holds it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

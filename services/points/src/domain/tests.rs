@@ -62,7 +62,10 @@ fn issuance_may_owe_and_nobody_else() {
     let refused = run(&mut book, order(2, Holder::Person(person(1)), merchant(), 11));
     let expected = Refusal::InsufficientBalance { asset: "points".to_owned(), available: 10, wanted: 11 };
     assert_eq!(refused, Err(expected));
-    assert!(matches!(run(&mut book, order(3, merchant(), Holder::issuance(), 1)), Err(Refusal::InsufficientBalance { .. })));
+    assert!(matches!(
+        run(&mut book, order(3, merchant(), Holder::issuance(), 1)),
+        Err(Refusal::InsufficientBalance { .. })
+    ));
 }
 
 #[test]
@@ -120,7 +123,10 @@ fn a_reversal_is_a_counter_entry_and_happens_once() {
     assert_eq!(balance(&book, Holder::Person(person(1))).balance, 10);
     assert_eq!(run(&mut book, reverse(4)), Err(Refusal::AlreadyReversed { transfer: trf(2), by: trf(3) }));
     assert_eq!(book.entries().len(), 6);
-    assert_eq!(run(&mut book, Command::Reverse { transfer: trf(77), id: trf(5) }), Err(Refusal::NoSuchTransfer(trf(77))));
+    assert_eq!(
+        run(&mut book, Command::Reverse { transfer: trf(77), id: trf(5) }),
+        Err(Refusal::NoSuchTransfer(trf(77)))
+    );
 }
 
 #[test]

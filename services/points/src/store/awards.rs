@@ -55,7 +55,14 @@ pub(crate) async fn decide(tx: &Tx<'_>, area: &str, event: &str, now: Timestamp)
 }
 
 /// Whether an award of this key stands already.
-pub(crate) async fn stands(tx: &Tx<'_>, area: &str, event: &str, binding: &str, recipient: &str, asset: &str) -> Result<bool> {
+pub(crate) async fn stands(
+    tx: &Tx<'_>,
+    area: &str,
+    event: &str,
+    binding: &str,
+    recipient: &str,
+    asset: &str,
+) -> Result<bool> {
     let sql = "SELECT 1 AS one FROM award WHERE area = $1 AND event_id = $2 AND award_binding = $3 AND recipient = $4 \
                AND asset = $5";
     let values = [area.into(), event.into(), binding.into(), recipient.into(), asset.into()];

@@ -157,13 +157,9 @@ async fn load_open_cards(tx: &Tx<'_>, needs: &Needs, books: &mut Books) -> Resul
 }
 
 /// Each asset as the nearest area that defines it has it.
-async fn load_assets(
-    tx: &Tx<'_>,
-    needs: &Needs,
-    books: &mut Books,
-    chain: impl Fn(&str) -> Vec<String>,
-) -> Result<()> {
-    let wanted: BTreeSet<(&str, &str)> = needs.accounts.iter().map(|(area, key)| (area.as_str(), key.asset.as_str())).collect();
+async fn load_assets(tx: &Tx<'_>, needs: &Needs, books: &mut Books, chain: impl Fn(&str) -> Vec<String>) -> Result<()> {
+    let wanted: BTreeSet<(&str, &str)> =
+        needs.accounts.iter().map(|(area, key)| (area.as_str(), key.asset.as_str())).collect();
     let chains: BTreeMap<&str, Vec<String>> = needs.areas.iter().map(|area| (area.as_str(), chain(area))).collect();
     let chain_of = |area: &str| chains.get(area).map(Vec::as_slice).unwrap_or_default();
     let keys: BTreeSet<(String, String)> = wanted

@@ -1,8 +1,8 @@
 //! Writes what changed in the books of a batch, with a statement per kind of row.
 
 use linli_kernel::Id;
-use linli_kit::store::Tx;
 use linli_kit::Result;
+use linli_kit::store::Tx;
 use uuid::Uuid;
 
 use super::dialect::{Column, texts, write};
@@ -37,7 +37,8 @@ impl<'a, K, V> Split<'a, K, V> {
 /// and decide again.
 pub(crate) async fn open_accounts(tx: &Tx<'_>, books: &Books) -> Result<bool> {
     let split = Split::of(books.iter().map(|(area, book)| (area.as_str(), book.accounts.changes())));
-    let opened = write(tx, texts(tx.engine()).insert_accounts, account_columns(&split.new, |_| Account::default())).await?;
+    let opened =
+        write(tx, texts(tx.engine()).insert_accounts, account_columns(&split.new, |_| Account::default())).await?;
     Ok(opened == split.new.len() as u64)
 }
 
@@ -209,7 +210,8 @@ async fn save_rewards(tx: &Tx<'_>, split: &Split<'_, String, RewardTerms>) -> Re
 }
 
 async fn save_redemptions(tx: &Tx<'_>, books: &Books) -> Result<()> {
-    let rows: Vec<_> = books.iter().flat_map(|(area, book)| book.redemptions().iter().map(move |r| (area, r))).collect();
+    let rows: Vec<_> =
+        books.iter().flat_map(|(area, book)| book.redemptions().iter().map(move |r| (area, r))).collect();
     let columns = vec![
         text(&rows, |(area, _)| (*area).clone()),
         id(&rows, |(_, r)| r.id.uuid()),

@@ -1,8 +1,8 @@
 //! The stock of rewards: what a redemption decides by. Its text is in the catalogue.
 
 use linli_kit::Result;
-use linli_kit::store::Tx;
 use linli_kit::store::Engine;
+use linli_kit::store::Tx;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
 use super::rows;

@@ -54,7 +54,10 @@ pub(crate) const CHECKS: [Check; 6] = [
     },
     Check {
         id: "points.balances-recomputed",
-        title: ("余额等于分录之和，逐笔相连", "A balance is the sum of its entries, and each entry continues the one before"),
+        title: (
+            "余额等于分录之和，逐笔相连",
+            "A balance is the sum of its entries, and each entry continues the one before",
+        ),
         count: "SELECT count(*) AS n FROM account WHERE area = $1",
         broken: &[
             "SELECT a.asset || '.' || a.holder || ': ' || CAST(a.balance AS text) AS what FROM account a \
@@ -71,7 +74,10 @@ pub(crate) const CHECKS: [Check; 6] = [
     },
     Check {
         id: "points.holds",
-        title: ("冻结数等于未结冻结之和，到期即退", "Held units are those of the placed holds, and holds fall back in time"),
+        title: (
+            "冻结数等于未结冻结之和，到期即退",
+            "Held units are those of the placed holds, and holds fall back in time",
+        ),
         count: "SELECT count(*) AS n FROM hold WHERE area = $1",
         broken: &[
             "SELECT a.asset || '.' || a.holder || ': ' || CAST(a.held AS text) AS what FROM account a WHERE a.area = $1 AND \
@@ -86,7 +92,10 @@ pub(crate) const CHECKS: [Check; 6] = [
     },
     Check {
         id: "points.stock",
-        title: ("兑换数不超过供应数，与兑换记录相符", "Redeemed pieces are those of the redemptions and never more than supplied"),
+        title: (
+            "兑换数不超过供应数，与兑换记录相符",
+            "Redeemed pieces are those of the redemptions and never more than supplied",
+        ),
         count: "SELECT count(*) AS n FROM reward_stock WHERE area = $1",
         broken: &[
             "SELECT s.reward || ': ' || CAST(s.redeemed AS text) AS what FROM reward_stock s WHERE s.area = $1 AND \
@@ -96,7 +105,10 @@ pub(crate) const CHECKS: [Check; 6] = [
     },
     Check {
         id: "points.cards",
-        title: ("卡上的印章等于奖励所盖，满卡恰好盖满", "A card's units are those that awards put on it, and a full card is exactly full"),
+        title: (
+            "卡上的印章等于奖励所盖，满卡恰好盖满",
+            "A card's units are those that awards put on it, and a full card is exactly full",
+        ),
         count: "SELECT count(*) AS n FROM card WHERE area = $1",
         broken: &[
             "SELECT c.holder || ' ' || c.card_type || ': ' || CAST(c.stamps AS text) AS what FROM card c WHERE c.area = $1 AND \
@@ -108,7 +120,10 @@ pub(crate) const CHECKS: [Check; 6] = [
     },
     Check {
         id: "points.award-once",
-        title: ("同一事由、同一规则、同一人只奖励一次", "At most one award per event, binding, recipient and asset, each with its transfer"),
+        title: (
+            "同一事由、同一规则、同一人只奖励一次",
+            "At most one award per event, binding, recipient and asset, each with its transfer",
+        ),
         count: "SELECT count(*) AS n FROM award WHERE area = $1",
         broken: &[
             "SELECT event_id || ' ' || recipient AS what FROM award WHERE area = $1 \

@@ -226,7 +226,12 @@ async fn lists_are_filtered_and_paged_by_key() {
                 filter: format!("to = \"{}\" AND kind = TRANSFER_KIND_DIRECT", person(1)),
                 order_by: String::new(),
             };
-            let page = suite.api.list_transfers(suite.ask("ListTransfers", OPERATOR, request)).await.expect("a page").into_inner();
+            let page = suite
+                .api
+                .list_transfers(suite.ask("ListTransfers", OPERATOR, request))
+                .await
+                .expect("a page")
+                .into_inner();
             seen.extend(page.transfers.iter().filter_map(|t| t.amount.as_ref().map(|amount| amount.value)));
             token = page.next_page_token;
             if token.is_empty() {
@@ -240,7 +245,8 @@ async fn lists_are_filtered_and_paged_by_key() {
             filter: format!("account = \"{account}\""),
             ..pb::ListEntriesRequest::default()
         };
-        let page = suite.api.list_entries(suite.ask("ListEntries", KEEPER, request)).await.expect("entries").into_inner();
+        let page =
+            suite.api.list_entries(suite.ask("ListEntries", KEEPER, request)).await.expect("entries").into_inner();
         let figures: Vec<_> = page.entries.iter().map(|entry| (entry.value, entry.balance_after)).collect();
         assert_eq!(figures, [(1, 1), (3, 4), (5, 9), (7, 16)]);
     })

@@ -33,13 +33,18 @@ pub(crate) async fn redeem(
     redemption: pb::Redemption,
     request_id: String,
 ) -> Result<pb::Redemption, String> {
-    let request = pb::CreateRedemptionRequest { parent: "areas/a".to_owned(), redemption: Some(redemption), request_id };
+    let request =
+        pb::CreateRedemptionRequest { parent: "areas/a".to_owned(), redemption: Some(redemption), request_id };
     let answer = suite.api.create_redemption(suite.ask("CreateRedemption", subject, request)).await;
     answer.map(Response::into_inner).map_err(|status| linli_kit::Error::from_peer(status).reason())
 }
 
 fn of(reward: &str, holder: &str) -> pb::Redemption {
-    pb::Redemption { reward: format!("areas/a/rewards/{reward}"), holder: holder.to_owned(), ..pb::Redemption::default() }
+    pb::Redemption {
+        reward: format!("areas/a/rewards/{reward}"),
+        holder: holder.to_owned(),
+        ..pb::Redemption::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +79,10 @@ async fn a_redemption_is_repeated_by_its_request_id_and_paid_to_the_payee() {
         assert_eq!(first, again);
         assert_eq!((first.holder, first.redeemed_by.as_str()), (person(1), KEEPER));
         assert_eq!(suite.balance("points", "merchant-shop").await, Some((6, 6)));
-        assert_eq!(redeem(suite, KEEPER, wanted, request_id(8)).await.expect_err("four are left"), "INSUFFICIENT_BALANCE");
+        assert_eq!(
+            redeem(suite, KEEPER, wanted, request_id(8)).await.expect_err("four are left"),
+            "INSUFFICIENT_BALANCE"
+        );
         suite.verify().await;
     })
     .await;
@@ -103,10 +111,12 @@ async fn supply_may_rise_and_never_falls_below_what_was_redeemed() {
         let fewer = supply(suite, 1, false).await.expect_err("two are gone");
         assert!(format!("{fewer:?}").contains("SUPPLIED_BELOW_REDEEMED"));
         assert_eq!(supply(suite, 2, false).await.expect("exactly").stock, 0);
-        let request = pb::DeleteRewardRequest { name: "areas/a/rewards/rice".to_owned(), ..pb::DeleteRewardRequest::default() };
+        let request =
+            pb::DeleteRewardRequest { name: "areas/a/rewards/rice".to_owned(), ..pb::DeleteRewardRequest::default() };
         let kept = suite.api.delete_reward(suite.ask("DeleteReward", OPERATOR, request)).await.expect_err("redeemed");
         assert_eq!(linli_kit::Error::from_peer(kept).reason(), "STILL_REFERENCED");
-        let request = pb::DeleteAssetRequest { name: "areas/a/assets/points".to_owned(), ..pb::DeleteAssetRequest::default() };
+        let request =
+            pb::DeleteAssetRequest { name: "areas/a/assets/points".to_owned(), ..pb::DeleteAssetRequest::default() };
         let kept = suite.api.delete_asset(suite.ask("DeleteAsset", OPERATOR, request)).await.expect_err("counted");
         assert_eq!(linli_kit::Error::from_peer(kept).reason(), "STILL_REFERENCED");
         suite.verify().await;
@@ -130,7 +140,8 @@ async fn a_card_type_needs_an_asset_and_a_reward_of_its_area() {
             card_type_id: "heart".to_owned(),
             request_id: String::new(),
         };
-        let refused = suite.api.create_card_type(suite.ask("CreateCardType", OPERATOR, request)).await.expect_err("bad");
+        let refused =
+            suite.api.create_card_type(suite.ask("CreateCardType", OPERATOR, request)).await.expect_err("bad");
         let text = format!("{refused:?}");
         for field in ["card_type.asset", "card_type.stamps", "card_type.reward"] {
             assert!(text.contains(field), "{field}: {text}");

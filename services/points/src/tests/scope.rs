@@ -68,7 +68,8 @@ async fn balances_are_for_booking_and_not_for_people() {
     each(async |suite: &Suite| {
         suite.grant(&person(1), 10).await;
         let ask = |subject: &str| {
-            let request = pb::BatchGetBalancesRequest { parent: "areas/a".to_owned(), holders: vec![person(1), person(2)] };
+            let request =
+                pb::BatchGetBalancesRequest { parent: "areas/a".to_owned(), holders: vec![person(1), person(2)] };
             suite.api.batch_get_balances(suite.ask("BatchGetBalances", subject, request))
         };
         let found = ask("services/booking").await.expect("facts").into_inner().accounts;

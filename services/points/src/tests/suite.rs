@@ -145,12 +145,22 @@ impl Suite {
         pb::CreateTransferRequest { parent: "areas/a".to_owned(), transfer: Some(transfer), request_id }
     }
 
-    pub(crate) async fn send(&self, subject: &str, request: pb::CreateTransferRequest) -> Result<pb::Transfer, Refused> {
+    pub(crate) async fn send(
+        &self,
+        subject: &str,
+        request: pb::CreateTransferRequest,
+    ) -> Result<pb::Transfer, Refused> {
         let answer = self.api.create_transfer(self.ask("CreateTransfer", subject, request)).await;
         answer.map(Response::into_inner).map_err(refused)
     }
 
-    pub(crate) async fn transfer(&self, subject: &str, from: &str, to: &str, value: i64) -> Result<pb::Transfer, Refused> {
+    pub(crate) async fn transfer(
+        &self,
+        subject: &str,
+        from: &str,
+        to: &str,
+        value: i64,
+    ) -> Result<pb::Transfer, Refused> {
         self.send(subject, Self::order(from, to, value, String::new())).await
     }
 
@@ -172,8 +182,10 @@ impl Suite {
     /// All invariants hold.
     pub(crate) async fn verify(&self) {
         let request = VerifyInvariantsRequest { parent: "areas/a".to_owned() };
-        let answer = self.api.verify_invariants(self.ask("VerifyInvariants", OPERATOR, request)).await.expect("recounts");
-        let broken: Vec<_> = answer.into_inner().checks.into_iter().filter(|check| !check.violations.is_empty()).collect();
+        let answer =
+            self.api.verify_invariants(self.ask("VerifyInvariants", OPERATOR, request)).await.expect("recounts");
+        let broken: Vec<_> =
+            answer.into_inner().checks.into_iter().filter(|check| !check.violations.is_empty()).collect();
         assert!(broken.is_empty(), "{:?}: {broken:?}", self.store.engine());
     }
 }
@@ -197,7 +209,11 @@ fn snapshot() -> Snapshot {
         end: None,
     };
     let grants = vec![grant(KEEPER, "", "keeper"), grant(&person(50), "grid-1", "worker")];
-    Snapshot::new(vec![area("street", ""), area("a", "street"), area("b", "street")], vec![unit("grid-1"), unit("grid-2")], grants)
+    Snapshot::new(
+        vec![area("street", ""), area("a", "street"), area("b", "street")],
+        vec![unit("grid-1"), unit("grid-2")],
+        grants,
+    )
 }
 
 /// Org and rules as far as points asks them.

@@ -35,7 +35,11 @@ impl App {
         self.catalogue_get(&ctx, &self.assets, "assets", &request.name).await
     }
 
-    pub(crate) async fn list_assets(&self, ctx: Arc<Ctx>, request: pb::ListAssetsRequest) -> Result<pb::ListAssetsResponse> {
+    pub(crate) async fn list_assets(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::ListAssetsRequest,
+    ) -> Result<pb::ListAssetsResponse> {
         let page = ListRequest {
             parent: &request.parent,
             page_size: request.page_size,

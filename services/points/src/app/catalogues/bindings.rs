@@ -42,7 +42,11 @@ impl App {
         Ok(References { asset: binding.asset.clone(), has_asset })
     }
 
-    pub(crate) async fn get_award_binding(&self, ctx: Arc<Ctx>, request: pb::GetAwardBindingRequest) -> Result<pb::AwardBinding> {
+    pub(crate) async fn get_award_binding(
+        &self,
+        ctx: Arc<Ctx>,
+        request: pb::GetAwardBindingRequest,
+    ) -> Result<pb::AwardBinding> {
         self.catalogue_get(&ctx, &self.bindings, "awardBindings", &request.name).await
     }
 
@@ -99,7 +103,11 @@ impl App {
         self.catalogue_update(&ctx, &self.bindings, name.area(), change, &|b| references.validate(b)).await
     }
 
-    pub(crate) async fn delete_award_binding(&self, ctx: Arc<Ctx>, mut request: pb::DeleteAwardBindingRequest) -> Result<()> {
+    pub(crate) async fn delete_award_binding(
+        &self,
+        ctx: Arc<Ctx>,
+        mut request: pb::DeleteAwardBindingRequest,
+    ) -> Result<()> {
         let name = check::name("name", &request.name, "awardBindings")?;
         self.access.authorise(&ctx, &Target::area(name.area()))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);

@@ -79,7 +79,11 @@ impl App {
         Ok(pb::ListCardTypesResponse { card_types, next_page_token })
     }
 
-    pub(crate) async fn create_card_type(&self, ctx: Arc<Ctx>, mut request: pb::CreateCardTypeRequest) -> Result<pb::CardType> {
+    pub(crate) async fn create_card_type(
+        &self,
+        ctx: Arc<Ctx>,
+        mut request: pb::CreateCardTypeRequest,
+    ) -> Result<pb::CardType> {
         let area = check::area("parent", &request.parent)?;
         self.access.authorise(&ctx, &Target::area(&area))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
@@ -90,7 +94,11 @@ impl App {
         self.catalogue_create(&ctx, &self.card_types, place, what, &|c| references.validate(c)).await
     }
 
-    pub(crate) async fn update_card_type(&self, ctx: Arc<Ctx>, mut request: pb::UpdateCardTypeRequest) -> Result<pb::CardType> {
+    pub(crate) async fn update_card_type(
+        &self,
+        ctx: Arc<Ctx>,
+        mut request: pb::UpdateCardTypeRequest,
+    ) -> Result<pb::CardType> {
         let card_type = request.card_type.clone().unwrap_or_default();
         let name = check::name("card_type.name", &card_type.name, "cardTypes")?;
         self.access.authorise(&ctx, &Target::area(name.area()))?;

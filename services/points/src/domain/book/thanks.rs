@@ -5,8 +5,8 @@ use linli_kernel::Timestamp;
 use super::{Book, Movement, Notice};
 use crate::domain::card::stamp;
 use crate::domain::{
-    AccountKey, Card, CardId, CardState, CardTerms, Holder, PersonId, RedeemOrder, Redemption, Refusal, Stamp, Transfer,
-    TransferId, TransferKind,
+    AccountKey, Card, CardId, CardState, CardTerms, Holder, PersonId, RedeemOrder, Redemption, Refusal, Stamp,
+    Transfer, TransferId, TransferKind,
 };
 
 impl Book {
@@ -52,7 +52,14 @@ impl Book {
         Ok(redemption)
     }
 
-    fn pay(&mut self, order: &RedeemOrder, asset: &str, value: i64, to: &Holder, now: Timestamp) -> Result<Transfer, Refusal> {
+    fn pay(
+        &mut self,
+        order: &RedeemOrder,
+        asset: &str,
+        value: i64,
+        to: &Holder,
+        now: Timestamp,
+    ) -> Result<Transfer, Refusal> {
         let movement = Movement {
             id: order.transfer,
             asset,
