@@ -97,7 +97,10 @@ impl Connection {
             .connect_timeout(Duration::from_secs(5))
             .tcp_nodelay(true);
         let scheme = endpoint.uri().scheme_str().unwrap_or_default().to_owned();
-        ensure!(["http", "https"].contains(&scheme.as_str()), "{url:?}: a URL of a suite begins with https:// or http://");
+        ensure!(
+            ["http", "https"].contains(&scheme.as_str()),
+            "{url:?}: a URL of a suite begins with https:// or http://"
+        );
         let endpoint = if scheme == "https" { endpoint.tls_config(tls(ca)?)? } else { endpoint };
         let authorization = match token.trim() {
             "" => None,

@@ -17,7 +17,6 @@ use crate::client::Connection;
 
 pub use document::{Document, Problem, parse};
 pub use report::{Change, Outcome, Report};
-pub(crate) use document::files;
 pub(crate) use strict::message_of;
 
 /// Brings the catalogue to what files say: creates what is missing, changes what differs.

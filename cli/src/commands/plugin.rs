@@ -21,10 +21,12 @@ pub use upload::{upload, validate_remote};
 
 /// Works with rule plugins.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "From source to force:\n  linli plugin new queue-by-age\n  linli plugin build plugins/queue-by-age\n  \
+#[command(
+    after_help = "From source to force:\n  linli plugin new queue-by-age\n  linli plugin build plugins/queue-by-age\n  \
                         linli plugin validate plugins/target/components/queue-by-age.wasm\n  \
                         linli plugin upload plugins/target/components/queue-by-age.wasm --plugin areas/xinhua/plugins/queue-by-age --title 排队规则\n  \
-                        linli plugin activate --binding areas/xinhua/ruleBindings/queue --version areas/xinhua/pluginVersions/pv-... --hook booking-priority")]
+                        linli plugin activate --binding areas/xinhua/ruleBindings/queue --version areas/xinhua/pluginVersions/pv-... --hook booking-priority"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -66,7 +68,9 @@ struct BuildArgs {
 
 /// Uploads a component.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  linli plugin upload plugins/target/components/haircut.wasm --plugin areas/xinhua/plugins/haircut --title 义剪规则")]
+#[command(
+    after_help = "Example:\n  linli plugin upload plugins/target/components/haircut.wasm --plugin areas/xinhua/plugins/haircut --title 义剪规则"
+)]
 struct UploadArgs {
     /// The component.
     file: PathBuf,

@@ -117,7 +117,11 @@ pub async fn list(args: ListArgs, connection: &Connection) -> Result<ExitCode> {
 fn nothing(kind: &ResourceType, args: &ListArgs) -> String {
     let place = if kind.has_parent() { format!(" in {}", args.parent) } else { String::new() };
     let way = if args.filter.is_empty() {
-        if kind.catalogue { "Bring some with `linli apply -f DIR`." } else { "`linli list areas` shows which areas there are." }
+        if kind.catalogue {
+            "Bring some with `linli apply -f DIR`."
+        } else {
+            "`linli list areas` shows which areas there are."
+        }
     } else {
         "Try it without --filter."
     };

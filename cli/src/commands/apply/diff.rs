@@ -46,10 +46,10 @@ mod tests {
     fn only_masked_fields_that_differ_are_shown() {
         let mask = ["kind".to_owned(), "display_name".to_owned()];
         let (old, new) = (unit("grid", "A"), unit("grid", "B"));
-        assert_eq!(lines(Some(&old), &new, &mask), [
-            "- display_name: {\"en\":\"A\"}",
-            "+ display_name: {\"en\":\"B\"}"
-        ]);
+        assert_eq!(
+            lines(Some(&old), &new, &mask),
+            ["- display_name: {\"en\":\"A\"}", "+ display_name: {\"en\":\"B\"}"]
+        );
         assert_eq!(lines(None, &new, &mask), ["+ kind: grid", "+ display_name: {\"en\":\"B\"}"]);
         assert!(lines(Some(&new), &new, &mask).is_empty());
     }

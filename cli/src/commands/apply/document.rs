@@ -97,7 +97,9 @@ pub(super) fn read(paths: &[PathBuf]) -> (Vec<Document>, Vec<Problem>) {
     let (mut documents, mut problems) = (Vec::new(), Vec::new());
     for path in paths {
         match files(path) {
-            Ok(found) if found.is_empty() => problems.push(in_file(path, 0, "there is no *.yaml in this directory".to_owned())),
+            Ok(found) if found.is_empty() => {
+                problems.push(in_file(path, 0, "there is no *.yaml in this directory".to_owned()))
+            }
             Ok(found) => {
                 for file in found {
                     match text_of(&file) {
@@ -131,7 +133,7 @@ fn in_file(file: &Path, document: usize, message: String) -> Problem {
 }
 
 /// The files of resources at a path, in the order of their names; a named file is read whatever it is called.
-pub(crate) fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if path == Path::new("-") || !std::fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -175,7 +177,11 @@ pub fn parse(file: &Path, text: &str) -> (Vec<Document>, Vec<Problem>) {
                 Ok(document) => documents.push(document),
                 Err(bad) => problems.extend(bad),
             },
-            Ok(_) => problems.push(in_file(file, index, "a document is a resource: `type`, `name` and its fields".to_owned())),
+            Ok(_) => problems.push(in_file(
+                file,
+                index,
+                "a document is a resource: `type`, `name` and its fields".to_owned(),
+            )),
             Err(error) => {
                 problems.push(in_file(file, index, format!("this is no YAML: {error}")));
                 // What follows a syntax error is anybody's guess.
@@ -197,16 +203,26 @@ fn document(file: &Path, index: usize, mut fields: Map<String, Value>) -> Result
     };
     let kind = match fields.remove("type") {
         Some(Value::String(word)) => types::find(&word).map_err(|e| vec![problem("type", e.to_string())])?,
-        _ => return Err(vec![problem("type", "a document says what it describes, such as `type: linli/Offering`".to_owned())]),
+        _ => {
+            return Err(vec![problem(
+                "type",
+                "a document says what it describes, such as `type: linli/Offering`".to_owned(),
+            )]);
+        }
     };
     if !kind.catalogue {
         let told = format!("{} are recorded by the services; they cannot be applied from files", kind.plural);
         return Err(vec![problem("type", told)]);
     }
     let message = strict::message_of(&kind.message, &fields);
-    let message = message.map_err(|bad| bad.into_iter().map(|(field, told)| problem(&field, told)).collect::<Vec<_>>())?;
+    let message =
+        message.map_err(|bad| bad.into_iter().map(|(field, told)| problem(&field, told)).collect::<Vec<_>>())?;
     if !kind.is_named(&name) {
-        let told = if kind.has_parent() { format!("areas/{{area}}/{}/{{id}}", kind.plural) } else { "areas/{area}".to_owned() };
+        let told = if kind.has_parent() {
+            format!("areas/{{area}}/{}/{{id}}", kind.plural)
+        } else {
+            "areas/{area}".to_owned()
+        };
         return Err(vec![problem("name", format!("a name such as {told} is wanted"))]);
     }
     let proto_name = |key: &String| {
@@ -244,13 +260,10 @@ mod tests {
         assert!(documents.is_empty());
         let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
         assert!(told[0].starts_with("a.yaml: document 1 (areas/x/offerings/cut): colour: "), "{told:?}");
-        assert_eq!(problems.iter().map(|p| (p.document, p.field.as_str())).collect::<Vec<_>>(), [
-            (1, "colour"),
-            (2, "type"),
-            (3, "type"),
-            (4, "name"),
-            (5, "")
-        ]);
+        assert_eq!(
+            problems.iter().map(|p| (p.document, p.field.as_str())).collect::<Vec<_>>(),
+            [(1, "colour"), (2, "type"), (3, "type"), (4, "name"), (5, "")]
+        );
     }
 
     #[test]

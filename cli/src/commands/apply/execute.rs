@@ -259,7 +259,11 @@ mod tests {
         let id = request_id(run, "areas/x", b"a");
         assert_eq!(id, request_id(run, "areas/x", b"a"));
         assert_eq!(id.get_version_num(), 4);
-        for other in [request_id(run, "areas/y", b"a"), request_id(run, "areas/x", b"b"), request_id(Uuid::nil(), "areas/x", b"a")] {
+        for other in [
+            request_id(run, "areas/y", b"a"),
+            request_id(run, "areas/x", b"b"),
+            request_id(Uuid::nil(), "areas/x", b"a"),
+        ] {
             assert_ne!(id, other);
         }
     }

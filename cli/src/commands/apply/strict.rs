@@ -30,7 +30,9 @@ fn object(descriptor: &MessageDescriptor, fields: &Map<String, Value>, path: &st
     for (key, value) in fields {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match descriptor.get_field_by_json_name(key).or_else(|| descriptor.get_field_by_name(key)) {
-            Some(field) if is_output_only(&field) => bad.push((path, "only the service sets this field; leave it out".to_owned())),
+            Some(field) if is_output_only(&field) => {
+                bad.push((path, "only the service sets this field; leave it out".to_owned()))
+            }
             Some(field) => self::field(descriptor, &field, key, value, &path, bad),
             None => bad.push((path, unknown(descriptor, key))),
         }
@@ -70,7 +72,9 @@ fn field(
         (Kind::Message(inner), Value::Object(fields)) if !field.is_list() && !field.is_map() && is_plain(&inner) => {
             object(&inner, fields, path, bad);
         }
-        (Kind::Enum(declared), Value::String(word)) if !field.is_list() && declared.get_value_by_name(word).is_none() => {
+        (Kind::Enum(declared), Value::String(word))
+            if !field.is_list() && declared.get_value_by_name(word).is_none() =>
+        {
             let names: Vec<String> =
                 declared.values().filter(|v| v.number() != 0).map(|v| v.name().to_owned()).collect();
             let near = nearest(word, names.iter().map(String::as_str)).map(|near| format!("; did you mean {near}?"));
@@ -110,7 +114,10 @@ mod tests {
         );
         let told: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(told, ["displayName.zhCN", "kindd", "mode", "maxParty", "questions[0].text.en", "state"]);
-        assert!(found[0].1.contains("zhCn") && found[1].1.contains("`kind`") && found[2].1.contains("MODE_SEAT?"), "{found:?}");
+        assert!(
+            found[0].1.contains("zhCn") && found[1].1.contains("`kind`") && found[2].1.contains("MODE_SEAT?"),
+            "{found:?}"
+        );
         assert!(found[4].1.contains("quotes"), "{found:?}");
     }
 

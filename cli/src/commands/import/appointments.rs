@@ -51,7 +51,8 @@ fn resolve(rows: &[AppointmentRow], people: &HashMap<String, String>) -> Result<
     let (mut found, mut bad) = (Vec::new(), Vec::new());
     for row in rows {
         let Some(appointee) = people.get(&row.person_key) else {
-            let message = format!("person_key: nobody was imported as {:?}; import the households first", row.person_key);
+            let message =
+                format!("person_key: nobody was imported as {:?}; import the households first", row.person_key);
             bad.push(RowProblem { line: row.line, message });
             continue;
         };
@@ -109,7 +110,8 @@ fn batch_request(area: &str, batch: &[Appointment]) -> BatchCreateAppointmentsRe
         appointment: Some(appointment.clone()),
         request_id: String::new(),
     };
-    let mut request = BatchCreateAppointmentsRequest { parent: area.to_owned(), requests: batch.iter().map(one).collect() };
+    let mut request =
+        BatchCreateAppointmentsRequest { parent: area.to_owned(), requests: batch.iter().map(one).collect() };
     let content = request.encode_to_vec();
     for (one, appointment) in request.requests.iter_mut().zip(batch) {
         let key = [&*appointment.appointee, &*appointment.unit, &*appointment.role].join(" ");

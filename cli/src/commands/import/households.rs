@@ -119,7 +119,8 @@ mod tests {
     use super::*;
 
     fn row(key: &str) -> HouseholdRow {
-        let person = PersonRow { line: 2, key: format!("p-{key}"), full_name: "A".into(), birth_year: 1950, tags: vec![] };
+        let person =
+            PersonRow { line: 2, key: format!("p-{key}"), full_name: "A".into(), birth_year: 1950, tags: vec![] };
         HouseholdRow { line: 2, key: key.into(), unit: "areas/x/units/a".into(), people: vec![person] }
     }
 

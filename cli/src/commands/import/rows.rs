@@ -76,7 +76,8 @@ pub(super) fn parse(area: &str, bytes: &[u8]) -> Result<File, Vec<RowProblem>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let header = reader.headers().map_err(|e| whole(e.to_string()))?.clone();
-    let has = |columns: &[&str]| header.len() == columns.len() && columns.iter().all(|c| header.iter().any(|h| h == *c));
+    let has =
+        |columns: &[&str]| header.len() == columns.len() && columns.iter().all(|c| header.iter().any(|h| h == *c));
     let (columns, households) = if has(&HOUSEHOLDS) {
         (HOUSEHOLDS, true)
     } else if has(&APPOINTMENTS) {
@@ -215,6 +216,9 @@ fn person(row: &mut Row<'_>) -> PersonRow {
     PersonRow { line: row.line, key, full_name, birth_year, tags }
 }
 
+/// Who begins which post where, and when.
+type Term = (String, String, String, Option<DateTime<Utc>>);
+
 fn appointments(area: &str, rows: Vec<Row<'_>>, bad: &mut Vec<RowProblem>) -> Vec<AppointmentRow> {
     let bases: BTreeMap<&str, Basis> = BTreeMap::from([
         ("", Basis::Unspecified),
@@ -222,7 +226,7 @@ fn appointments(area: &str, rows: Vec<Row<'_>>, bad: &mut Vec<RowProblem>) -> Ve
         ("designated", Basis::Designated),
         ("recruited", Basis::Recruited),
     ]);
-    let mut seen: HashMap<(String, String, String, Option<DateTime<Utc>>), u64> = HashMap::new();
+    let mut seen: HashMap<Term, u64> = HashMap::new();
     let mut found = Vec::new();
     for mut row in rows {
         let person_key = row.wanted("person_key", MAX_KEY_CHARS);
@@ -272,7 +276,9 @@ mod tests {
         let text = "household_key,unit,person_key,full_name,birth_year,tags\n\
                     h1,mg-01,p1,A,1944,\nh1,mg-02,p1,,44x,No Tag\nh2,,p3,\"B\u{7}\",1950,\nh3,mg-01,p4\n";
         let found = bad(text);
-        let of = |line: u64| found.iter().filter(|(at, _)| *at == line).map(|(_, m)| m.as_str()).collect::<Vec<_>>().join("|");
+        let of = |line: u64| {
+            found.iter().filter(|(at, _)| *at == line).map(|(_, m)| m.as_str()).collect::<Vec<_>>().join("|")
+        };
         for wanted in ["full_name", "birth_year", "No Tag", "stands twice", "another unit on line 2"] {
             assert!(of(3).contains(wanted), "{wanted}: {found:?}");
         }
@@ -284,7 +290,9 @@ mod tests {
     fn appointments_are_read_with_their_terms() {
         let text = "person_key,unit,role,basis,start,end\np1,,secretary,elected,2026-01-01T00:00:00+08:00,\n\
                     p2,mg-01,building-head,,,\n";
-        let Ok(File::Appointments(found)) = parse("areas/x", text.as_bytes()) else { panic!("appointments are wanted") };
+        let Ok(File::Appointments(found)) = parse("areas/x", text.as_bytes()) else {
+            panic!("appointments are wanted")
+        };
         assert_eq!((found[0].unit.as_str(), found[0].basis), ("", Basis::Elected));
         assert_eq!(found[0].start.map(|s| s.to_rfc3339()).as_deref(), Some("2025-12-31T16:00:00+00:00"));
         assert_eq!(found[1].unit, "areas/x/units/mg-01");

@@ -19,10 +19,12 @@ use crate::commands::resources::types;
 
 /// Puts a version in force.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  linli plugin activate --binding areas/xinhua/ruleBindings/haircut --version areas/xinhua/pluginVersions/pv-... \\\n    \
+#[command(
+    after_help = "Examples:\n  linli plugin activate --binding areas/xinhua/ruleBindings/haircut --version areas/xinhua/pluginVersions/pv-... \\\n    \
                         --hook booking-eligibility --kind haircut --setting per-month=1\n  \
                         linli plugin activate -f profiles/xinhua/rules/bindings.yaml\n\n\
-                        In a file each binding names its plugin (`plugin: haircut`); the newest valid version is taken.")]
+                        In a file each binding names its plugin (`plugin: haircut`); the newest valid version is taken."
+)]
 pub(super) struct Args {
     /// File of bindings.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["binding", "version", "hook", "settings", "kinds"])]
@@ -98,7 +100,8 @@ async fn from_file(connection: &Connection, file: &Path) -> Result<Vec<(RuleBind
         let area = binding.name.split("/ruleBindings/").next().unwrap_or_default();
         let plugin = format!("{area}/plugins/{plugin}");
         let version = newest(connection, area, &plugin).await?;
-        let version = version.with_context(|| format!("{plugin} has no valid version; upload one with `linli plugin upload`"))?;
+        let version =
+            version.with_context(|| format!("{plugin} has no valid version; upload one with `linli plugin upload`"))?;
         found.push((binding, version.name));
     }
     Ok(found)

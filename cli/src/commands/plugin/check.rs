@@ -65,7 +65,8 @@ fn text(report: &Report, lang: Lang) -> String {
             Lang::ZhCn => &problem.message_zh,
             Lang::En => &problem.message_en,
         };
-        let code = serde_json::to_value(problem.code).ok().and_then(|c| c.as_str().map(str::to_owned)).unwrap_or_default();
+        let code =
+            serde_json::to_value(problem.code).ok().and_then(|c| c.as_str().map(str::to_owned)).unwrap_or_default();
         let place = if problem.where_.is_empty() { String::new() } else { format!(" ({})", problem.where_) };
         lines.push(format!("✗ {code}{place}: {message}"));
     }
@@ -84,6 +85,9 @@ mod tests {
     fn a_clean_report_says_so() {
         let report = Report { cases: 4, peak_fuel: 60, peak_fuel_budget: 100, ..Report::default() };
         let told = text(&report, Lang::En);
-        assert!(told.contains("60 % of its fuel; mind larger cases") && told.ends_with("✓ it may be uploaded"), "{told}");
+        assert!(
+            told.contains("60 % of its fuel; mind larger cases") && told.ends_with("✓ it may be uploaded"),
+            "{told}"
+        );
     }
 }

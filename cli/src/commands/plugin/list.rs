@@ -64,7 +64,13 @@ fn rows(plugins: &[serde_json::Value], versions: &[serde_json::Value], bindings:
         let name = text(plugin, "name");
         let own: Vec<_> = versions.iter().filter(|v| text(v, "plugin") == name).collect();
         if own.is_empty() {
-            rows.push(Row { plugin: name, version: String::new(), state: "no version".into(), hooks: vec![], in_force: vec![] });
+            rows.push(Row {
+                plugin: name,
+                version: String::new(),
+                state: "no version".into(),
+                hooks: vec![],
+                in_force: vec![],
+            });
             continue;
         }
         for version in own {

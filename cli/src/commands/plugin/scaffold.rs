@@ -14,7 +14,9 @@ const SHEET: &str = include_str!("scaffold/plugin.yaml.txt");
 
 /// Writes the beginnings of a plugin.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  linli plugin new queue-by-age   # writes plugins/queue-by-age, a member of the workspace there")]
+#[command(
+    after_help = "Example:\n  linli plugin new queue-by-age   # writes plugins/queue-by-age, a member of the workspace there"
+)]
 pub(super) struct Args {
     /// Name: a-z, 0-9 and hyphen.
     name: String,

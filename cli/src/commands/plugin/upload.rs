@@ -115,7 +115,8 @@ pub(super) async fn ensure_plugin(connection: &Connection, name: &str, title: Op
     let Some(title) = title else {
         return Err(missing).context("to create the plugin with its first version, give it a --title");
     };
-    let (area, id) = name.split_once("/plugins/").with_context(|| format!("{name:?} is no plugin such as areas/x/plugins/y"))?;
+    let (area, id) =
+        name.split_once("/plugins/").with_context(|| format!("{name:?} is no plugin such as areas/x/plugins/y"))?;
     let request = CreatePluginRequest {
         parent: area.to_owned(),
         plugin: Some(Plugin {

@@ -34,7 +34,8 @@ fn columns(kind: &ResourceType, rows: &[DynamicMessage]) -> Vec<FieldDescriptor>
         Kind::Message(inner) => ["linli.common.v1.Amount", "google.protobuf.Timestamp"].contains(&inner.full_name()),
         _ => !field.is_map(),
     };
-    let others = kind.message.fields().filter(|f| !FIRST.contains(&f.name()) && !NEVER.contains(&f.name()) && simple(f));
+    let others =
+        kind.message.fields().filter(|f| !FIRST.contains(&f.name()) && !NEVER.contains(&f.name()) && simple(f));
     first.chain(others).filter(used).take(MOST_COLUMNS).collect()
 }
 
@@ -51,9 +52,7 @@ fn value_text(value: &Value, field: &FieldDescriptor, lang: Lang) -> String {
         Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         Value::String(text) => text.clone(),
         Value::EnumNumber(number) => enum_text(field, *number),
-        Value::List(items) => {
-            items.iter().map(|item| value_text(item, field, lang)).collect::<Vec<_>>().join(", ")
-        }
+        Value::List(items) => items.iter().map(|item| value_text(item, field, lang)).collect::<Vec<_>>().join(", "),
         Value::Message(inner) => message_text(inner, lang),
         Value::Map(entries) => {
             let mut pairs: Vec<String> = entries
@@ -87,7 +86,8 @@ fn enum_text(field: &FieldDescriptor, number: i32) -> String {
 }
 
 fn message_text(message: &DynamicMessage, lang: Lang) -> String {
-    let text = |name: &str| message.get_field_by_name(name).and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let text =
+        |name: &str| message.get_field_by_name(name).and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     match message.descriptor().full_name() {
         "linli.common.v1.Text" => {
             let (wanted, other) = match lang {

@@ -37,7 +37,11 @@ pub async fn get(connection: &Connection, kind: &ResourceType, name: &str) -> Re
 ///
 /// # Errors
 /// When the type has no such method; what the server answered.
-pub async fn list(connection: &Connection, kind: &ResourceType, query: &Query<'_>) -> Result<(Vec<DynamicMessage>, bool)> {
+pub async fn list(
+    connection: &Connection,
+    kind: &ResourceType,
+    query: &Query<'_>,
+) -> Result<(Vec<DynamicMessage>, bool)> {
     if kind.list.is_none() {
         return Err(anyhow!("{} cannot be listed", kind.plural));
     }
@@ -71,7 +75,8 @@ pub(crate) async fn pages(
         let answer = connection.call(method, request).await?;
         let rows = answer.get_field(&page);
         found.extend(rows.as_list().unwrap_or_default().iter().filter_map(Value::as_message).cloned());
-        token = answer.get_field_by_name("next_page_token").and_then(|t| t.as_str().map(str::to_owned)).unwrap_or_default();
+        token =
+            answer.get_field_by_name("next_page_token").and_then(|t| t.as_str().map(str::to_owned)).unwrap_or_default();
         if token.is_empty() || query.limit.is_some_and(|limit| found.len() >= limit) {
             return Ok((found, !token.is_empty()));
         }

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use anyhow::{Result, anyhow};
-use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value,
+};
 
 use super::suggest::nearest;
 
@@ -53,7 +55,8 @@ impl ResourceType {
         let named = |verb: &str| methods.iter().find(|m| m.name() == format!("{verb}{}", message.name())).cloned();
         let list = methods.iter().find(|m| m.name().starts_with("List") && page_field(m, &message).is_some()).cloned();
         let update = named("Update").filter(|m| m.input().get_field_by_name("allow_missing").is_some());
-        let chosen = named("Create").is_none_or(|m| m.input().fields().any(|f| f.name().ends_with("_id") && f.name() != "request_id"));
+        let chosen = named("Create")
+            .is_none_or(|m| m.input().fields().any(|f| f.name().ends_with("_id") && f.name() != "request_id"));
         let catalogue = update.is_some() && chosen;
         Some(Self { name, plural, get: named("Get"), list, update, delete: named("Delete"), catalogue, message })
     }
@@ -83,11 +86,12 @@ impl ResourceType {
     pub fn is_named(&self, name: &str) -> bool {
         let parts: Vec<&str> = name.split('/').collect();
         let filled = parts.iter().all(|part| !part.is_empty() && *part != "-");
-        filled && match parts.as_slice() {
-            [collection, _] => self.plural == *collection,
-            ["areas", _, collection, _] => self.plural == *collection && self.has_parent(),
-            _ => false,
-        }
+        filled
+            && match parts.as_slice() {
+                [collection, _] => self.plural == *collection,
+                ["areas", _, collection, _] => self.plural == *collection && self.has_parent(),
+                _ => false,
+            }
     }
 }
 
@@ -204,7 +208,9 @@ mod tests {
     #[test]
     fn what_authors_name_is_catalogue_and_what_is_recorded_is_not() {
         let catalogue: Vec<&str> = all().iter().filter(|t| t.catalogue).map(ResourceType::singular).collect();
-        for name in ["Area", "StructureTemplate", "Unit", "UnitLink", "Offering", "Schedule", "Asset", "Plugin", "RuleBinding"] {
+        for name in
+            ["Area", "StructureTemplate", "Unit", "UnitLink", "Offering", "Schedule", "Asset", "Plugin", "RuleBinding"]
+        {
             assert!(catalogue.contains(&name), "{name} is missing in {catalogue:?}");
         }
         for name in ["Person", "Household", "Booking", "PluginVersion", "Transfer"] {

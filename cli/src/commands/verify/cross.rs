@@ -77,7 +77,8 @@ fn order(at: Timestamp) -> (i64, i32) {
 pub(super) async fn checks(connection: &Connection, area: &str, served: &Served) -> Result<Vec<Check>> {
     let awards: Vec<Award> = list(connection, "Award", area, "").await?;
     let refused: Vec<Booking> = list(connection, "Booking", area, "state = BOOKING_STATE_REFUSED").await?;
-    let receipts: Vec<Receipt> = if refused.is_empty() { Vec::new() } else { list(connection, "Receipt", area, "").await? };
+    let receipts: Vec<Receipt> =
+        if refused.is_empty() { Vec::new() } else { list(connection, "Receipt", area, "").await? };
     let accounts: Vec<Account> = list(connection, "Account", area, "").await?;
     let lang = connection.lang();
     let mut traced = traced(&awards, served, lang);
@@ -85,7 +86,12 @@ pub(super) async fn checks(connection: &Connection, area: &str, served: &Served)
     Ok(vec![traced, receipted(&refused, &receipts, lang), balanced(&accounts, lang)])
 }
 
-async fn list<M: Message + Default>(connection: &Connection, resource: &str, area: &str, filter: &str) -> Result<Vec<M>> {
+async fn list<M: Message + Default>(
+    connection: &Connection,
+    resource: &str,
+    area: &str,
+    filter: &str,
+) -> Result<Vec<M>> {
     let kind = types::find(resource)?;
     let (found, _) = read::list(connection, kind, &Query { parent: area, filter, ..Query::default() }).await?;
     found.iter().map(|one| Ok(one.transcode_to()?)).collect()
@@ -133,7 +139,9 @@ async fn bookings_of(connection: &Connection, awards: &[Award], check: &mut Chec
         });
         match found.await {
             Ok(booking) if booking.state() == BookingState::Completed => {}
-            Ok(booking) => check.violations.push(format!("{name} was thanked for and is {}", booking.state().as_str_name())),
+            Ok(booking) => {
+                check.violations.push(format!("{name} was thanked for and is {}", booking.state().as_str_name()))
+            }
             Err(error) if error.code() == Code::NotFound => {
                 check.violations.push(format!("{name} was thanked for and does not exist"));
             }
@@ -160,7 +168,8 @@ fn balanced(accounts: &[Account], lang: Lang) -> Check {
         *sums.entry((area, account.asset.as_str())).or_default() += i128::from(account.balance);
     }
     let wrong = sums.iter().filter(|(_, sum)| **sum != 0);
-    let wrong = wrong.map(|((area, asset), sum)| format!("{area}: the accounts of {asset} add up to {sum}, not 0")).collect();
+    let wrong =
+        wrong.map(|((area, asset), sum)| format!("{area}: the accounts of {asset} add up to {sum}, not 0")).collect();
     let title = ("每种积分的全部账户合计为零", "The accounts of each asset add up to zero");
     check("suite.asset-sums-to-zero", title, lang, sums.len(), wrong)
 }
@@ -198,7 +207,8 @@ mod tests {
 
     #[test]
     fn what_one_account_has_others_have_given() {
-        let account = |name: &str, balance| Account { name: name.into(), asset: "points".into(), balance, ..Account::default() };
+        let account =
+            |name: &str, balance| Account { name: name.into(), asset: "points".into(), balance, ..Account::default() };
         let even = [account("areas/x/accounts/points.a", 5), account("areas/x/accounts/points.issuance", -5)];
         assert!(balanced(&even, Lang::En).violations.is_empty());
         let odd = [account("areas/x/accounts/points.a", 5), account("areas/y/accounts/points.issuance", -5)];
