@@ -62,22 +62,36 @@ impl RulesService for Api {
     }
 
     async fn validate_plugin_version(&self, request: Request<pb::ValidatePluginVersionRequest>) -> Answer<Operation> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.validate_plugin_version(&ctx, msg).await }).await
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.validate_plugin_version(&ctx, msg).await })
+            .await
     }
 
     async fn get_plugin_version(&self, request: Request<pb::GetPluginVersionRequest>) -> Answer<pb::PluginVersion> {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_plugin_version(&ctx, &msg).await }).await
     }
 
-    async fn list_plugin_versions(&self, request: Request<pb::ListPluginVersionsRequest>) -> Answer<pb::ListPluginVersionsResponse> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.list_plugin_versions(&ctx, &msg).await }).await
+    async fn list_plugin_versions(
+        &self,
+        request: Request<pb::ListPluginVersionsRequest>,
+    ) -> Answer<pb::ListPluginVersionsResponse> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.list_plugin_versions(&ctx, &msg).await })
+            .await
     }
 
     async fn get_rule_binding(&self, request: Request<pb::GetRuleBindingRequest>) -> Answer<pb::RuleBinding> {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_rule_binding(&ctx, &msg).await }).await
     }
 
-    async fn list_rule_bindings(&self, request: Request<pb::ListRuleBindingsRequest>) -> Answer<pb::ListRuleBindingsResponse> {
+    async fn list_rule_bindings(
+        &self,
+        request: Request<pb::ListRuleBindingsRequest>,
+    ) -> Answer<pb::ListRuleBindingsResponse> {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.list_rule_bindings(&ctx, &msg).await }).await
     }
 
@@ -94,7 +108,11 @@ impl RulesService for Api {
     }
 
     async fn get_effective_rules(&self, request: Request<pb::GetEffectiveRulesRequest>) -> Answer<pb::EffectiveRules> {
-        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_effective_rules(&ctx, &msg).await }).await
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.get_effective_rules(&ctx, &msg).await })
+            .await
     }
 
     async fn evaluate(&self, request: Request<pb::EvaluateRequest>) -> Answer<pb::EvaluateResponse> {

@@ -115,9 +115,11 @@ pub(crate) async fn lock_version(tx: &Tx<'_>, area: &AreaId, id: PluginVersionId
 /// Writes a new version and its bytes, which may be there already.
 pub(crate) async fn insert_version(tx: &Tx<'_>, row: &VersionRow, bytes: &[u8]) -> Result<()> {
     let kept = artifact::Model { area: row.area.clone(), digest: row.digest.clone(), bytes: bytes.to_vec() };
-    let unless_there =
-        OnConflict::columns([artifact::Column::Area, artifact::Column::Digest]).do_nothing().to_owned();
-    artifact::Entity::insert(kept.into_active_model()).on_conflict(unless_there).exec_without_returning(tx.conn()).await?;
+    let unless_there = OnConflict::columns([artifact::Column::Area, artifact::Column::Digest]).do_nothing().to_owned();
+    artifact::Entity::insert(kept.into_active_model())
+        .on_conflict(unless_there)
+        .exec_without_returning(tx.conn())
+        .await?;
     row.clone().into_active_model().reset_all().insert(tx.conn()).await?;
     Ok(())
 }

@@ -95,7 +95,11 @@ impl App {
         let hook = match bindable(&r.hook) {
             Some(hook) => hook,
             None => {
-                bad.push(if r.hook.is_empty() { FieldViolation::new("hook", "FIELD_REQUIRED") } else { hook_unknown("hook") });
+                bad.push(if r.hook.is_empty() {
+                    FieldViolation::new("hook", "FIELD_REQUIRED")
+                } else {
+                    hook_unknown("hook")
+                });
                 Hook::Eligibility
             }
         };
@@ -132,7 +136,8 @@ impl App {
             !binding.disabled && binding.hook == hook.code() && applies(&binding.kinds, kind)
         });
         entries.sort_by(|a, b| place(&chain, &a.area, &a.id).cmp(&place(&chain, &b.area, &b.id)));
-        let versions = self.versions_by_name(&chain, entries.iter().map(|e| e.resource.plugin_version.as_str())).await?;
+        let versions =
+            self.versions_by_name(&chain, entries.iter().map(|e| e.resource.plugin_version.as_str())).await?;
         let rules: Vec<Bound> = entries.into_iter().map(|entry| bound(entry, &versions)).collect::<Result<_>>()?;
         let named = rules.iter().map(|rule| (rule.binding.name.as_str(), rule.binding.etag.as_str()));
         let revision = revision(named);

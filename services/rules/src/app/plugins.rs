@@ -29,11 +29,7 @@ impl App {
     }
 
     /// Lists plugins.
-    pub(crate) async fn list_plugins(
-        &self,
-        ctx: &Ctx,
-        r: &pb::ListPluginsRequest,
-    ) -> Result<pb::ListPluginsResponse> {
+    pub(crate) async fn list_plugins(&self, ctx: &Ctx, r: &pb::ListPluginsRequest) -> Result<pb::ListPluginsResponse> {
         let (query, paging) = ((&*r.parent, &*r.filter, &*r.order_by), (r.page_size, &*r.page_token));
         let (plugins, next_page_token) = self.list_catalogue(ctx, &self.plugins, query, paging).await?;
         Ok(pb::ListPluginsResponse { plugins, next_page_token })

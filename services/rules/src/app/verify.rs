@@ -21,7 +21,11 @@ struct Found {
 
 impl App {
     /// Recounts artefacts and bindings of one area, or of all that the caller may audit.
-    pub(crate) async fn verify(&self, ctx: &Ctx, request: &VerifyInvariantsRequest) -> Result<VerifyInvariantsResponse> {
+    pub(crate) async fn verify(
+        &self,
+        ctx: &Ctx,
+        request: &VerifyInvariantsRequest,
+    ) -> Result<VerifyInvariantsResponse> {
         let area = check::list_parent(&request.parent)?;
         if let Some(area) = &area {
             self.access.authorise(ctx, &Target::area(area))?;

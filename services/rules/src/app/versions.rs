@@ -44,8 +44,7 @@ impl App {
             filter::FilterField::new("state", state, Expr::col(version::Column::State)),
             filter::FilterField::new("digest", filter::Kind::Text, Expr::col(version::Column::Digest)),
         ];
-        let keys =
-            [(Expr::col(version::Column::Area), order.clone()), (Expr::col(version::Column::Id), order.clone())];
+        let keys = [(Expr::col(version::Column::Area), order.clone()), (Expr::col(version::Column::Id), order.clone())];
         let rows = version::Entity::find()
             .filter(version::Column::Area.is_in(areas))
             .filter(filter::condition(&r.filter, &fields)?)

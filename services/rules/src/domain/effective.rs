@@ -47,7 +47,9 @@ mod tests {
     fn a_revision_follows_names_etags_and_order() {
         let of = |pairs: &[(&'static str, &'static str)]| revision(pairs.iter().copied());
         assert_eq!(of(&[("a", "1"), ("b", "1")]), of(&[("a", "1"), ("b", "1")]));
-        for other in [&[("a", "1")][..], &[("b", "1"), ("a", "1")], &[("a", "2"), ("b", "1")], &[("a1", ""), ("b", "1")]] {
+        for other in
+            [&[("a", "1")][..], &[("b", "1"), ("a", "1")], &[("a", "2"), ("b", "1")], &[("a1", ""), ("b", "1")]]
+        {
             assert_ne!(of(&[("a", "1"), ("b", "1")]), of(other));
         }
     }

@@ -25,13 +25,16 @@ async fn wrong_settings_are_named_one_by_one() {
             Setting { key: "elders-first".into(), value: None },
         ];
         let bad = suite.bind("xinhua", "bad", binding(ELIGIBILITY, &haircut, settings)).await.expect_err("refused");
-        assert_eq!(refusal(&bad).1, [
-            "rule_binding.settings[0]: SETTING_MISMATCH",
-            "rule_binding.settings[1]: SETTING_UNKNOWN",
-            "rule_binding.settings[2]: SETTING_MISMATCH",
-            "rule_binding.settings[3]: FIELD_DUPLICATE",
-            "rule_binding.settings[4]: SETTING_MISMATCH",
-        ]);
+        assert_eq!(
+            refusal(&bad).1,
+            [
+                "rule_binding.settings[0]: SETTING_MISMATCH",
+                "rule_binding.settings[1]: SETTING_UNKNOWN",
+                "rule_binding.settings[2]: SETTING_MISMATCH",
+                "rule_binding.settings[3]: FIELD_DUPLICATE",
+                "rule_binding.settings[4]: SETTING_MISMATCH",
+            ]
+        );
         let meals = suite.ready("xinhua", "meals").await;
         let odd = vec![number("min-age", 60), numbers("subsidy-tiers", &[60])];
         let bad = suite.bind("xinhua", "odd", binding("booking-price", &meals, odd)).await.expect_err("refused");
@@ -53,22 +56,25 @@ async fn hook_version_and_kinds_are_checked_all_at_once() {
         };
         let (_, mut fields) = refusal(&suite.bind("xinhua", "bad", wrong).await.expect_err("refused"));
         fields.sort();
-        assert_eq!(fields, [
-            "rule_binding.hook: HOOK_UNKNOWN",
-            "rule_binding.kinds[1]: NAME_INVALID",
-            "rule_binding.kinds[2]: FIELD_DUPLICATE",
-            "rule_binding.on_fault: FIELD_ENUM",
-            "rule_binding.plugin_version: NAME_INVALID",
-        ]);
+        assert_eq!(
+            fields,
+            [
+                "rule_binding.hook: HOOK_UNKNOWN",
+                "rule_binding.kinds[1]: NAME_INVALID",
+                "rule_binding.kinds[2]: FIELD_DUPLICATE",
+                "rule_binding.on_fault: FIELD_ENUM",
+                "rule_binding.plugin_version: NAME_INVALID",
+            ]
+        );
         let beside = suite.bind("guanba", "x", binding(ELIGIBILITY, &haircut, vec![])).await.expect_err("beside");
         assert_eq!(refusal(&beside).1, ["rule_binding.plugin_version: VERSION_NOT_ABOVE"]);
         let price = suite.bind("xinhua", "x", binding("booking-price", &haircut, vec![])).await.expect_err("no price");
         assert_eq!(refusal(&price).1, ["rule_binding.plugin_version: VERSION_LACKS_HOOK"]);
         let empty = suite.bind("xinhua", "x", RuleBinding::default()).await.expect_err("empty");
-        assert_eq!(refusal(&empty).1, [
-            "rule_binding.hook: FIELD_REQUIRED",
-            "rule_binding.plugin_version: FIELD_REQUIRED"
-        ]);
+        assert_eq!(
+            refusal(&empty).1,
+            ["rule_binding.hook: FIELD_REQUIRED", "rule_binding.plugin_version: FIELD_REQUIRED"]
+        );
     }
 }
 

@@ -30,18 +30,27 @@ fn who(age_years: i32) -> Option<Member> {
 }
 
 fn slot(kind: &str) -> Option<SlotFacts> {
-    Some(SlotFacts { kind: kind.into(), start_time: timestamp(600), length_min: 30, capacity: 4, ..SlotFacts::default() })
+    Some(SlotFacts {
+        kind: kind.into(),
+        start_time: timestamp(600),
+        length_min: 30,
+        capacity: 4,
+        ..SlotFacts::default()
+    })
 }
 
 fn haircut(this_month: i32, open: i32) -> EvaluateRequest {
     let used = Some(Usage { open, this_month, ..Usage::default() });
-    request("haircut", Hook::Eligibility(EligibilityFacts {
-        who: who(75),
-        used,
-        slot: slot("haircut"),
-        party: 1,
-        ..EligibilityFacts::default()
-    }))
+    request(
+        "haircut",
+        Hook::Eligibility(EligibilityFacts {
+            who: who(75),
+            used,
+            slot: slot("haircut"),
+            party: 1,
+            ..EligibilityFacts::default()
+        }),
+    )
 }
 
 fn eligibility(answer: &EvaluateResponse) -> EligibilityAnswer {
@@ -64,15 +73,18 @@ fn fen(value: i64) -> Option<Amount> {
 
 fn lunch(age: i32) -> EvaluateRequest {
     let answers = vec![Answer::default()];
-    request("lunch", Hook::Price(PriceFacts {
-        who: who(age),
-        slot: slot("lunch"),
-        base: fen(1_500),
-        floor: 0,
-        ceiling: 2_000,
-        answers,
-        ..PriceFacts::default()
-    }))
+    request(
+        "lunch",
+        Hook::Price(PriceFacts {
+            who: who(age),
+            slot: slot("lunch"),
+            base: fen(1_500),
+            floor: 0,
+            ceiling: 2_000,
+            answers,
+            ..PriceFacts::default()
+        }),
+    )
 }
 
 impl Suite {
@@ -98,12 +110,18 @@ async fn the_third_haircut_of_a_month_is_denied_with_a_reason_in_chinese() {
         let found = eligibility(&denied);
         assert_eq!(found.verdict(), Verdict::Deny);
         let reason = &found.reasons[0];
-        assert_eq!((reason.code.as_str(), reason.args.as_slice()), ("already-this-month", &["2".to_owned(), "2".to_owned()][..]));
+        assert_eq!(
+            (reason.code.as_str(), reason.args.as_slice()),
+            ("already-this-month", &["2".to_owned(), "2".to_owned()][..])
+        );
         assert_eq!(reason.message, "本月已约 2 次，上限 2 次");
         let text = reason.text.clone().expect("both languages");
         assert_eq!((text.zh_cn.as_str(), text.en.as_str()), (&*reason.message, "2 this month already, the limit is 2"));
         let part = &denied.parts[0];
-        assert_eq!((&part.rule_binding, &part.plugin_version, &part.digest), (&twice.name, &version.name, &version.digest));
+        assert_eq!(
+            (&part.rule_binding, &part.plugin_version, &part.digest),
+            (&twice.name, &version.name, &version.digest)
+        );
         assert_eq!(part.verdict, "deny: already-this-month");
         assert!(part.fuel_used > 0 && part.fuel_used < part.fuel_budget);
         assert_eq!(denied.revision, suite.in_force("booking-eligibility", "haircut").await.revision);
@@ -146,9 +164,11 @@ async fn rules_of_a_district_hold_below_it_and_the_nearest_price_wins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_rules_the_answers_are_neutral() {
     for suite in suites().await {
-        let queue = vec![Waiting { who: who(90), ..Waiting::default() }, Waiting { who: who(20), ..Waiting::default() }];
+        let queue =
+            vec![Waiting { who: who(90), ..Waiting::default() }, Waiting { who: who(20), ..Waiting::default() }];
         let priority = Hook::Priority(PriorityFacts { slot: slot("haircut"), queue });
-        let award = Hook::Award(AwardFacts { actor: who(30), kind: "shift".into(), cap: fen(5), ..AwardFacts::default() });
+        let award =
+            Hook::Award(AwardFacts { actor: who(30), kind: "shift".into(), cap: fen(5), ..AwardFacts::default() });
         let requests = vec![haircut(9, 9), lunch(85), request("haircut", priority), request("shift", award)];
         let batch = BatchEvaluateRequest { parent: "areas/xinhua".into(), requests };
         let answer = suite.booking(Lang::ZhCn).batch_evaluate(batch).await.expect("answers").into_inner();
@@ -169,7 +189,8 @@ async fn a_queue_is_scored_and_a_volunteer_is_thanked() {
     for suite in suites().await {
         let haircuts = suite.ready("xinhua", "haircut").await;
         suite.bind("xinhua", "queue", binding("booking-priority", &haircuts, vec![])).await.expect("binds");
-        let queue = vec![Waiting { who: who(40), ..Waiting::default() }, Waiting { who: who(90), ..Waiting::default() }];
+        let queue =
+            vec![Waiting { who: who(40), ..Waiting::default() }, Waiting { who: who(90), ..Waiting::default() }];
         let asked = request("haircut", Hook::Priority(PriorityFacts { slot: slot("haircut"), queue }));
         let scored = suite.ask(asked).await.expect("answers");
         let scores = evaluate_response::Answer::Priority(PriorityAnswer { scores: vec![0, 1_090] });
@@ -200,7 +221,8 @@ async fn a_rule_without_an_answer_refuses_or_is_passed_over_as_its_binding_says(
     for suite in suites().await {
         let version = suite.ready("xinhua", "haircut").await;
         suite.bind("xinhua", "strict", binding("booking-eligibility", &version, vec![])).await.expect("binds");
-        let no_usage = request("haircut", Hook::Eligibility(EligibilityFacts { who: who(75), ..EligibilityFacts::default() }));
+        let no_usage =
+            request("haircut", Hook::Eligibility(EligibilityFacts { who: who(75), ..EligibilityFacts::default() }));
         let refused = suite.ask(no_usage.clone()).await.expect_err("no answer");
         assert_eq!((refused.code(), refusal(&refused).0), (tonic::Code::Unavailable, "RULE_FAULT".to_owned()));
         assert!(refused.get_details_retry_info().is_some());
@@ -242,7 +264,10 @@ async fn measure_evaluations() {
                 client.batch_evaluate(batch.clone()).await.expect("answers");
                 whole = whole.min(begun.elapsed() / 100);
             }
-            eprintln!("{:?}, {rules} rules: {single:?} for one call, {whole:?} for a case of 100", suite.store.engine());
+            eprintln!(
+                "{:?}, {rules} rules: {single:?} for one call, {whole:?} for a case of 100",
+                suite.store.engine()
+            );
         }
     }
 }

@@ -227,8 +227,7 @@ impl Suite {
 
     /// What is in force in xinhua.
     pub(crate) async fn in_force(&self, hook: &str, kind: &str) -> EffectiveRules {
-        let request =
-            GetEffectiveRulesRequest { parent: "areas/xinhua".into(), hook: hook.into(), kind: kind.into() };
+        let request = GetEffectiveRulesRequest { parent: "areas/xinhua".into(), hook: hook.into(), kind: kind.into() };
         self.booking(Lang::ZhCn).get_effective_rules(request).await.expect("rules").into_inner()
     }
 
