@@ -103,7 +103,7 @@ impl App {
 /// The next message; one without content counts as an empty chunk.
 async fn next(stream: &mut Streaming<pb::UploadPluginVersionRequest>) -> Result<Option<Data>> {
     let message = stream.message().await.map_err(Error::from_peer)?;
-    Ok(message.map(|message| message.data.unwrap_or_else(|| Data::Chunk(Vec::new().into()))))
+    Ok(message.map(|message| message.data.unwrap_or_else(|| Data::Chunk(Vec::new()))))
 }
 
 /// The rest of the stream, within its bounds.

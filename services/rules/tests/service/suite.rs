@@ -178,7 +178,7 @@ impl Suite {
         bytes: &[u8],
         chunk: usize,
     ) -> Result<PluginVersion, Status> {
-        let chunks = bytes.chunks(chunk).map(|chunk| Data::Chunk(chunk.to_vec().into()));
+        let chunks = bytes.chunks(chunk).map(|chunk| Data::Chunk(chunk.to_vec()));
         let data: Vec<Data> = std::iter::once(Data::Header(header)).chain(chunks).collect();
         self.send(subject, data).await
     }
