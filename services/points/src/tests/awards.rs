@@ -9,6 +9,7 @@ use linli_proto::events::Event;
 use linli_proto::points as pb;
 use linli_proto::points::points_service_server::PointsService as _;
 use prost::Message as _;
+use sea_orm::ConnectionTrait as _;
 
 use super::rewards::{create, redeem, reward};
 use super::suite::{OPERATOR, Suite, World, each, person};
@@ -213,6 +214,35 @@ async fn other_events_and_people_of_other_areas_are_passed_over() {
         other.r#type = "linli.booking.v1.SlotCancelled".to_owned();
         deliver(suite, &other).await.expect("nothing");
         assert!(awards(suite, OPERATOR).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_recount_notices_what_was_tampered_with() {
+    each(async |suite: &Suite| {
+        heart_card(suite).await;
+        suite.world.lock().grant = 7;
+        for n in 1..=2 {
+            deliver(suite, &event(suite, n, &[1])).await.expect("posts");
+        }
+        suite.verify().await;
+        let tampered = [
+            ("points.zero-sum", "UPDATE entry SET value = value + 1 WHERE value > 0"),
+            ("points.balances-recomputed", "UPDATE account SET balance = balance + 1 WHERE holder = 'issuance'"),
+            ("points.holds", "UPDATE account SET held = held + 1 WHERE holder <> 'issuance'"),
+            ("points.stock", "UPDATE reward_stock SET redeemed = redeemed + 1"),
+            ("points.cards", "UPDATE card_stamp SET units = units + 1"),
+            ("points.award-once", "UPDATE award SET value = value + 1"),
+        ];
+        for (invariant, sql) in tampered {
+            let write = suite.store.write("test.tamper", |tx| {
+                Box::pin(async move { Ok(tx.conn().execute_unprepared(sql).await?.rows_affected()) })
+            });
+            assert!(write.await.expect("tampers") > 0, "{sql}");
+            let broken = suite.broken().await;
+            assert!(broken.iter().any(|id| id == invariant), "{invariant}: {broken:?}");
+        }
     })
     .await;
 }

@@ -181,12 +181,20 @@ impl Suite {
 
     /// All invariants hold.
     pub(crate) async fn verify(&self) {
+        let broken = self.recount().await;
+        assert!(broken.is_empty(), "{:?}: {broken:?}", self.store.engine());
+    }
+
+    /// Ids of the invariants that do not hold.
+    pub(crate) async fn broken(&self) -> Vec<String> {
+        self.recount().await.into_iter().map(|check| check.invariant).collect()
+    }
+
+    async fn recount(&self) -> Vec<linli_proto::common::InvariantCheck> {
         let request = VerifyInvariantsRequest { parent: "areas/a".to_owned() };
         let answer =
             self.api.verify_invariants(self.ask("VerifyInvariants", OPERATOR, request)).await.expect("recounts");
-        let broken: Vec<_> =
-            answer.into_inner().checks.into_iter().filter(|check| !check.violations.is_empty()).collect();
-        assert!(broken.is_empty(), "{:?}: {broken:?}", self.store.engine());
+        answer.into_inner().checks.into_iter().filter(|check| !check.violations.is_empty()).collect()
     }
 }
 
