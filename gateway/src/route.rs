@@ -41,8 +41,10 @@ pub(crate) async fn service(request: Request<Body>) -> Result<(String, Request<B
             let service = name.strip_prefix("streams/").map(str::to_owned);
             Ok((service.ok_or_else(|| wrong("stream", "streams/{service}"))?, request))
         }
+        // A list names an area, no operation. Validations of plugins are the only operations that there are.
+        (_, "/google.longrunning.Operations/ListOperations") => Ok(("rules".to_owned(), request)),
         (_, path) if path.starts_with("/google.longrunning.") => {
-            // Every request of google.longrunning.Operations carries the name as its first field.
+            // Every other request of google.longrunning.Operations carries the name as its first field.
             let (name, request) = peek(request, |message| {
                 linli_proto::google::longrunning::GetOperationRequest::decode(message).ok().map(|m| m.name)
             })
