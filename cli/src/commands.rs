@@ -2,8 +2,11 @@
 
 pub mod apply;
 pub mod completions;
+pub mod demo;
 pub mod import;
 pub mod output;
 pub mod plugin;
 pub mod resources;
+pub mod serve;
+pub mod token;
 pub mod verify;

@@ -51,6 +51,12 @@ impl CallError {
         self.status.get_details_retry_info().and_then(|info| info.retry_delay)
     }
 
+    /// The bad fields of the request, each with what is wrong and its remedy.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        let details = self.status.get_details_bad_request().unwrap_or_default();
+        details.field_violations.into_iter().map(|bad| (bad.field, bad.description)).collect()
+    }
+
     fn causes(&self) -> String {
         let mut text = String::new();
         let mut cause = self.status.source();
@@ -85,8 +91,8 @@ impl fmt::Display for CallError {
         let text = details.localized_message().map_or(self.status.message(), |m| m.message.as_str());
         let causes = if details.error_info().is_none() { self.causes() } else { String::new() };
         write!(f, "{}: {text}{causes}", self.method)?;
-        for bad in details.bad_request().map(|b| b.field_violations.as_slice()).unwrap_or_default() {
-            write!(f, "\n  {}: {}", bad.field, bad.description)?;
+        for (field, what) in self.fields() {
+            write!(f, "\n  {field}: {what}")?;
         }
         if let Some(info) = details.error_info() {
             let mut metadata: Vec<_> = info.metadata.iter().map(|(k, v)| format!("{k}={v}")).collect();

@@ -59,12 +59,14 @@ pub async fn run(args: Args) -> Result<()> {
     say("linli 邻里: a day in seven communities");
     let suite = Suite::start_with_clock(&config, &Role::all(), clock).await.map_err(describe)?;
     let played = play(&suite, &args).await;
+    let resident = played.as_ref().ok().cloned();
+    let played = played.map(|_| ());
     match &played {
         Ok(()) => say(&format!("\nEverything was as expected, in {:.1} s.", begun.elapsed().as_secs_f64())),
         Err(problem) => say(&format!("\nThe demo failed: {problem:#}")),
     }
-    if args.keep && played.is_ok() {
-        keep(&suite).await?;
+    if let Some(resident) = resident.filter(|_| args.keep) {
+        keep(&suite, &resident).await?;
     }
     suite.stop().await;
     played
@@ -78,7 +80,8 @@ pub(crate) fn describe(error: linli_kit::Error) -> anyhow::Error {
     }
 }
 
-async fn play(suite: &Suite, args: &Args) -> Result<()> {
+/// Plays all acts; returns a resident of xinhua without a post, for whoever goes on by hand.
+async fn play(suite: &Suite, args: &Args) -> Result<String> {
     let address = suite.gateway.context("the gateway listens")?;
     let certificate = suite.certificate.clone().context("a development certificate")?;
     let token = suite.token("systems/operator").map_err(describe)?;
@@ -90,8 +93,9 @@ async fn play(suite: &Suite, args: &Args) -> Result<()> {
     thanks::play(&mut stage, &booked).await?;
     parking::play(&mut stage).await?;
     verify(&mut stage, &connection).await?;
+    let resident = plain_resident(&mut stage).await?;
     match stage.failures() {
-        [] => Ok(()),
+        [] => Ok(resident),
         failures => bail!("{} expectations did not hold:\n  - {}", failures.len(), failures.join("\n  - ")),
     }
 }
@@ -111,15 +115,33 @@ async fn verify(stage: &mut Stage<'_>, connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-async fn keep(suite: &Suite) -> Result<()> {
+/// An elder of xinhua who holds no post and has not been to the barber.
+async fn plain_resident(stage: &mut Stage<'_>) -> Result<String> {
+    let people = stage.people("xinhua").await?;
+    let request = linli_proto::org::ListAppointmentsRequest {
+        parent: "areas/xinhua".to_owned(),
+        page_size: 1000,
+        ..Default::default()
+    };
+    let held = stage.operator.org().list_appointments(request).await?.into_inner().appointments;
+    let plain = people.iter().rev().find(|p| {
+        (1935..1955).contains(&p.birth_year) && !held.iter().any(|a| a.appointee == p.name)
+    });
+    Ok(plain.context("a resident without a post")?.name.clone())
+}
+
+async fn keep(suite: &Suite, resident: &str) -> Result<()> {
     let address = suite.gateway.context("the gateway listens")?;
     let certificate = suite.certificate.as_deref().context("a development certificate")?.display().to_string();
-    let token = suite.token("areas/xinhua/people/per-00000000000000000000000000").map_err(describe)?;
+    let token = suite.token(resident).map_err(describe)?;
     let operator = suite.token("systems/operator").map_err(describe)?;
     say(&format!(
-        "\nThe suite stays at https://{address} until Ctrl-C. A token of the operator:\n\n  export LINLI_TOKEN={operator}\n\n\
-         List what xinhua offers:\n\n  buf curl --cacert {certificate} -H \"Authorization: Bearer {token}\" \\\n    \
-         -d '{{\"parent\": \"areas/xinhua\"}}' https://{address}/linli.booking.v1.BookingService/ListOfferings\n"
+        "\nThe suite stays at https://{address} until Ctrl-C.\n\n\
+         As the resident {resident}, list what xinhua offers:\n\n  \
+         buf curl --cacert {certificate} -H \"Authorization: Bearer {token}\" \\\n    \
+         -d '{{\"parent\": \"areas/xinhua\"}}' https://{address}/linli.booking.v1.BookingService/ListOfferings\n\n\
+         The operator's token, for `linli` itself:\n\n  export LINLI_SERVER=https://{address} LINLI_CA={certificate}\n  \
+         export LINLI_TOKEN={operator}\n"
     ));
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     Ok(())

@@ -5,6 +5,7 @@ mod households;
 mod ids;
 mod rows;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use self::rows::{File, RowProblem};
 use super::output;
-use crate::client::Connection;
+use crate::client::{CallError, Connection};
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 64 << 20;
@@ -82,6 +83,7 @@ pub async fn import_file(connection: &Connection, area: &str, path: &Path) -> Re
     ensure!(size <= MAX_BYTES, "{}: the file is larger than {} MiB; split it", told(), MAX_BYTES >> 20);
     let bytes = std::fs::read(path).with_context(told)?;
     let file = rows::parse(area, &bytes).or_else(|bad| refuse(path, &bad))?;
+    check_units(connection, area, path, &file).await?;
     match file {
         File::Households(households) => households::import(connection, area, path, households).await,
         File::Appointments(appointments) => appointments::import(connection, area, path, appointments).await,
@@ -92,6 +94,41 @@ fn is_area(name: &str) -> bool {
     name.strip_prefix("areas/").is_some_and(|id| !id.is_empty() && id != "-" && !id.contains('/'))
 }
 
+/// Every unit must be there before anything is sent.
+async fn check_units(connection: &Connection, area: &str, path: &Path, file: &File) -> Result<()> {
+    let listed = connection.list_json("Unit", area).await.with_context(|| format!("the units of {area}"))?;
+    let known: HashSet<&str> =
+        listed.iter().filter_map(|unit| unit.get("name").and_then(|name| name.as_str())).collect();
+    let rows: Vec<(u64, &str)> = match file {
+        File::Households(rows) => rows.iter().map(|row| (row.line, row.unit.as_str())).collect(),
+        File::Appointments(rows) => rows.iter().map(|row| (row.line, row.unit.as_str())).collect(),
+    };
+    let strange = rows.into_iter().filter(|(_, unit)| !unit.is_empty() && !known.contains(unit));
+    let bad: Vec<RowProblem> = strange
+        .map(|(line, unit)| RowProblem { line, message: format!("unit: {unit} does not exist; apply the units first") })
+        .collect();
+    if bad.is_empty() { Ok(()) } else { refuse(path, &bad) }
+}
+
+/// Fails with what the server said about a batch, in lines of the file where it speaks of fields.
+fn refuse_batch<T>(path: &Path, error: CallError, lines: &[u64]) -> Result<T> {
+    let told: Vec<String> = error
+        .fields()
+        .into_iter()
+        .filter_map(|(field, what)| {
+            let (index, rest) = field.strip_prefix("requests[")?.split_once(']')?;
+            let line = lines.get(index.parse::<usize>().ok()?)?;
+            Some(format!("{}:{line}: {}: {what}", path.display(), rest.trim_start_matches('.')))
+        })
+        .collect();
+    let span = format!("{}: lines {} to {}", path.display(), lines.first().unwrap_or(&0), lines.last().unwrap_or(&0));
+    let again = "what stands before them is imported; a later run goes on from there";
+    if told.is_empty() {
+        return Err(error).context(format!("{span} were refused, {again}"));
+    }
+    bail!("{span} were refused, {again}\n{}", told.join("\n"))
+}
+
 /// Fails with all bad rows of a file.
 fn refuse<T>(path: &Path, bad: &[RowProblem]) -> Result<T> {
     let mut lines: Vec<String> =
@@ -99,7 +136,8 @@ fn refuse<T>(path: &Path, bad: &[RowProblem]) -> Result<T> {
     if bad.len() > MAX_TOLD {
         lines.push(format!("... and {} more", bad.len() - MAX_TOLD));
     }
-    bail!("{} bad rows, nothing of the file was imported\n{}", bad.len(), lines.join("\n"))
+    let rows = if bad.len() == 1 { "1 bad row".to_owned() } else { format!("{} bad rows", bad.len()) };
+    bail!("{}: {rows}, nothing of the file was imported\n{}", path.display(), lines.join("\n"))
 }
 
 /// Runs the command.
@@ -113,7 +151,7 @@ pub async fn run(args: Args, connection: &Connection) -> Result<ExitCode> {
             Ok(report) => output::data(&format!("{}: {report}", path.display()))?,
             Err(error) => {
                 failed = true;
-                output::say(format!("{}: {error:#}", path.display()));
+                output::say(format!("{error:#}"));
             }
         }
     }

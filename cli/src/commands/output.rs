@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -56,11 +56,11 @@ pub fn say(text: impl AsRef<str>) {
     let _closed = writeln!(std::io::stderr(), "{}", text.as_ref());
 }
 
-/// A table with these headings, as wide as the terminal.
+/// A table without rules, with these headings, as wide as the terminal.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(headings.iter().copied());
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
     table
 }
 

@@ -128,11 +128,15 @@ fn nothing(kind: &ResourceType, args: &ListArgs) -> String {
     format!("No {}{place}. {way}", kind.plural)
 }
 
-/// One resource as a document of YAML with its type.
+/// One resource as a document of YAML: its type, then its fields in the order of the contract.
 fn yaml(kind: &ResourceType, resource: &DynamicMessage) -> Result<String> {
-    let mut document = serde_json::Map::from_iter([("type".to_owned(), kind.name.clone().into())]);
-    if let serde_json::Value::Object(fields) = read::to_json(resource)? {
-        document.extend(fields);
+    let mut document = serde_norway::Mapping::new();
+    document.insert("type".into(), kind.name.as_str().into());
+    let fields = read::to_json(resource)?;
+    for field in kind.message.fields() {
+        if let Some(value) = fields.get(field.json_name()) {
+            document.insert(field.json_name().into(), serde_norway::to_value(value)?);
+        }
     }
     Ok(format!("---\n{}", serde_norway::to_string(&document)?))
 }

@@ -113,9 +113,9 @@ mod tests {
             "displayName: {zhCN: x}\nkindd: a\nmode: MODE_SEATS\nmaxParty: many\nquestions: [{key: a, text: {en: 1}}]\nstate: [1]\n",
         );
         let told: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(told, ["displayName.zhCN", "kindd", "mode", "maxParty", "questions[0].text.en", "state"]);
+        assert_eq!(told, ["displayName.zhCN", "kindd", "maxParty", "mode", "questions[0].text.en", "state"]);
         assert!(
-            found[0].1.contains("zhCn") && found[1].1.contains("`kind`") && found[2].1.contains("MODE_SEAT?"),
+            found[0].1.contains("zhCn") && found[1].1.contains("`kind`") && found[3].1.contains("MODE_SEAT?"),
             "{found:?}"
         );
         assert!(found[4].1.contains("quotes"), "{found:?}");

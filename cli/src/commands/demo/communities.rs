@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use linli_proto::org::KindCount;
 
 use super::expected::{self, Counted};
 use super::stage::{Stage, say};
 use crate::client::Connection;
-use crate::commands::{apply, import, plugin};
+use crate::commands::{apply, import, output, plugin};
 
 /// The seven communities.
 pub(super) const COMMUNITIES: [&str; 7] = ["xinhua", "jinbujie", "xinhe", "guanba", "bayi", "nanhua", "fuqiang"];
@@ -53,8 +51,8 @@ fn table(counted: &Counted) -> String {
         *gaps.entry(if gap.role.is_empty() { "households" } else { &gap.role }).or_default() += 1;
     }
     let gaps: Vec<String> = gaps.into_iter().map(|(what, n)| format!("{what} {n}")).collect();
-    let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_width(110);
+    let mut table = output::table(&["", "counted"]);
+    table.set_width(110);
     table.add_row(["units", &codes(&counted.summary.units)]);
     table.add_row(["households", &counted.summary.households.to_string()]);
     table.add_row(["people", &counted.summary.people.to_string()]);

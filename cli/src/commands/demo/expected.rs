@@ -25,6 +25,8 @@ struct Line {
     min: Option<i64>,
     max: Option<i64>,
     under: Option<i32>,
+    /// How many there are in all, for a share.
+    of: Option<i64>,
 }
 
 /// What is read once per community.
@@ -114,6 +116,10 @@ async fn actual(
             let year = super::bookings::YEAR;
             let people = stage.people(area).await?;
             let under = line.under.context("appointments-age needs `under`")?;
+            if let Some(wanted) = line.of {
+                let all = code(&counted.summary.appointments, of);
+                stage.expect(all == wanted, format!("{area} {}: {all} {of} in all, {wanted} wanted", line.mechanism));
+            }
             let young = |a: &&Appointment| {
                 people.iter().any(|p| p.name == a.appointee && p.birth_year != 0 && year - p.birth_year < under)
             };

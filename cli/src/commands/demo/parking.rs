@@ -25,7 +25,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> Result<()> {
     let adults: Vec<&Person> =
         residents.iter().filter(|p| p.birth_year != 0 && YEAR - p.birth_year >= 19).collect();
     let convener = stage.actor(&stage.holder("fuqiang", "council-convener").await?)?;
-    let branch = stage.actor(&stage.holder("fuqiang", "branch-secretary").await?)?;
+    let branch = stage.actor(&stage.holder_at("fuqiang", "branch-secretary", "dongsheng").await?)?;
 
     let topic = raise(stage, adults.first().context("a resident")?).await?;
     skipping(stage, &convener, &topic).await?;

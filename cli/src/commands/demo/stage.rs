@@ -113,9 +113,18 @@ impl<'a> Stage<'a> {
 
     /// The first holder of a post in a community.
     pub(super) async fn holder(&self, area: &str, role: &str) -> Result<String> {
+        self.first_holder(area, role, String::new()).await
+    }
+
+    /// The first holder of a post at a unit.
+    pub(super) async fn holder_at(&self, area: &str, role: &str, unit: &str) -> Result<String> {
+        self.first_holder(area, role, format!(" AND unit = \"areas/{area}/units/{unit}\"")).await
+    }
+
+    async fn first_holder(&self, area: &str, role: &str, at: String) -> Result<String> {
         let request = linli_proto::org::ListAppointmentsRequest {
             parent: format!("areas/{area}"),
-            filter: format!("role = \"{role}\" AND state = APPOINTMENT_STATE_ACTIVE"),
+            filter: format!("role = \"{role}\" AND state = APPOINTMENT_STATE_ACTIVE{at}"),
             page_size: 1,
             ..Default::default()
         };

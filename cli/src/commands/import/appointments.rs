@@ -12,7 +12,7 @@ use prost::Message as _;
 
 use super::households::keys;
 use super::rows::{AppointmentRow, RowProblem};
-use super::{BATCH, ImportReport, ids, refuse};
+use super::{BATCH, ImportReport, ids, refuse, refuse_batch};
 use crate::client::Connection;
 use crate::commands::output;
 
@@ -30,7 +30,8 @@ pub(super) async fn import(
     let wanted = resolve(&rows, &people).or_else(|bad| refuse(path, &bad))?;
     let held = held(connection, area).await.context("looking for appointments of earlier imports")?;
     let total = wanted.len();
-    let new: Vec<Appointment> = wanted.into_iter().filter(|one| !held.contains(&held_as(one))).collect();
+    let lines = rows.iter().map(|row| row.line);
+    let new: Vec<(u64, Appointment)> = lines.zip(wanted).filter(|(_, one)| !held.contains(&held_as(one))).collect();
     let mut report = ImportReport { skipped: total - new.len(), ..ImportReport::default() };
     let bar = output::progress(new.len(), "importing appointments");
     for batch in new.chunks(BATCH) {
@@ -39,7 +40,9 @@ pub(super) async fn import(
             let (mut client, request) = (connection.org(), request.clone());
             Box::pin(async move { client.batch_create_appointments(request).await })
         });
-        report.appointments += made.await.with_context(|| path.display().to_string())?.appointments.len();
+        let lines = || batch.iter().map(|(line, _)| *line).collect::<Vec<_>>();
+        let made = made.await.or_else(|error| refuse_batch(path, error, &lines()))?;
+        report.appointments += made.appointments.len();
         bar.inc(batch.len() as u64);
     }
     bar.finish_and_clear();
@@ -104,16 +107,16 @@ async fn held(connection: &Connection, area: &str) -> Result<HashSet<Held>> {
     }
 }
 
-fn batch_request(area: &str, batch: &[Appointment]) -> BatchCreateAppointmentsRequest {
-    let one = |appointment: &Appointment| CreateAppointmentRequest {
+fn batch_request(area: &str, batch: &[(u64, Appointment)]) -> BatchCreateAppointmentsRequest {
+    let one = |(_, appointment): &(u64, Appointment)| CreateAppointmentRequest {
         parent: area.to_owned(),
         appointment: Some(appointment.clone()),
         request_id: String::new(),
     };
     let mut request =
         BatchCreateAppointmentsRequest { parent: area.to_owned(), requests: batch.iter().map(one).collect() };
-    let content = request.encode_to_vec();
-    for (one, appointment) in request.requests.iter_mut().zip(batch) {
+    let content = ids::content_digest(&request.encode_to_vec());
+    for (one, (_, appointment)) in request.requests.iter_mut().zip(batch) {
         let key = [&*appointment.appointee, &*appointment.unit, &*appointment.role].join(" ");
         one.request_id = ids::request_id("appointment", area, &key, &content);
     }

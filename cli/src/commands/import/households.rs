@@ -8,7 +8,7 @@ use linli_proto::org::{BatchCreateHouseholdsRequest, CreatePersonRequest, Househ
 use prost::Message as _;
 
 use super::rows::{HouseholdRow, PersonRow};
-use super::{BATCH, ImportReport, ids};
+use super::{BATCH, ImportReport, ids, refuse_batch};
 use crate::client::Connection;
 use crate::commands::output;
 use crate::commands::resources::read::{self, Query};
@@ -31,10 +31,8 @@ pub(super) async fn import(
             let (mut client, request) = (connection.org(), request.clone());
             Box::pin(async move { client.batch_create_households(request).await })
         });
-        let (first, last) = (batch.first().map_or(0, |h| h.line), batch.last().map_or(0, |h| h.line));
-        let made = made.await.with_context(|| {
-            format!("{}: households of lines {first} to {last}, where requests[0] begins", path.display())
-        })?;
+        let lines = || batch.iter().map(|household| household.line).collect::<Vec<_>>();
+        let made = made.await.or_else(|error| refuse_batch(path, error, &lines()))?;
         let people: usize = batch.iter().map(|h| h.people.len()).sum();
         report.households += made.households.len();
         report.people += people;
@@ -62,7 +60,7 @@ fn batch_request(area: &str, batch: &[HouseholdRow]) -> BatchCreateHouseholdsReq
         request_id: String::new(),
     });
     let mut request = BatchCreateHouseholdsRequest { parent: area.to_owned(), requests: drafts.collect() };
-    let content = request.encode_to_vec();
+    let content = ids::content_digest(&request.encode_to_vec());
     for (draft, row) in request.requests.iter_mut().zip(batch) {
         draft.request_id = ids::request_id("household", area, &row.key, &content);
     }
@@ -97,7 +95,7 @@ async fn complete(
             }
             let home = households.get(&household.key).cloned().unwrap_or_default();
             let newcomer = Person { household: home, ..person(row) };
-            let content = newcomer.encode_to_vec();
+            let content = ids::content_digest(&newcomer.encode_to_vec());
             let request = CreatePersonRequest {
                 parent: area.to_owned(),
                 request_id: ids::request_id("person", area, &row.key, &content),

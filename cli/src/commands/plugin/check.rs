@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use linli_kernel::Lang;
 use linli_proto::rules::Setting;
 use linli_rules::engine::manifest::{SettingDecl, Text};
+use linli_rules::engine::types::SettingValue;
 use linli_rules::validate::{self, Report, ValidateLimits};
 
 use super::{component, settings};
@@ -45,7 +46,8 @@ fn text(report: &Report, lang: Lang) -> String {
         if !manifest.facts.is_empty() {
             lines.push(format!("facts: {}", manifest.facts.join(", ")));
         }
-        let setting = |decl: &SettingDecl| format!("  {} = {:?}  {}", decl.key, decl.default, both(&decl.label));
+        let setting =
+            |decl: &SettingDecl| format!("  {} = {}  {}", decl.key, value_text(&decl.default), both(&decl.label));
         lines.extend(manifest.settings.iter().map(setting));
     }
     if !report.hooks.is_empty() {
@@ -72,9 +74,21 @@ fn text(report: &Report, lang: Lang) -> String {
     }
     lines.push(match report.problems.len() {
         0 => "✓ it may be uploaded".to_owned(),
+        1 => "1 problem: it would be rejected".to_owned(),
         n => format!("{n} problems: it would be rejected"),
     });
     lines.join("\n")
+}
+
+/// A value as `--setting` takes it.
+fn value_text(value: &SettingValue) -> String {
+    match value {
+        SettingValue::Flag(flag) => flag.to_string(),
+        SettingValue::Number(number) => number.to_string(),
+        SettingValue::Choice(code) => code.clone(),
+        SettingValue::Numbers(list) => format!("{list:?}"),
+        SettingValue::Codes(list) => format!("[{}]", list.join(",")),
+    }
 }
 
 #[cfg(test)]

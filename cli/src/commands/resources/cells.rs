@@ -128,6 +128,6 @@ mod tests {
         for wanted in ["Cut", "home-visit", "5 points", "yes"] {
             assert!(shown.contains(wanted), "{wanted} is missing in\n{shown}");
         }
-        assert!(!shown.contains("etag") && !shown.contains("horizon"), "{shown}");
+        assert!(!shown.contains("ETAG") && !shown.contains("HORIZON"), "{shown}");
     }
 }

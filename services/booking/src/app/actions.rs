@@ -205,7 +205,10 @@ fn step_of(action: &Action, row: &BookingRow, by: Canceller, ctx: &Ctx) -> Resul
     }
 }
 
-/// Who served, with the minutes filled in; a shift is served by its resident.
+/// What whoever takes a shift is there, for rules of thanks.
+const VOLUNTEER: &str = "volunteer";
+
+/// Who served, with the minutes filled in; a shift is served by its resident as a volunteer.
 fn check_servers(servers: &[Server], row: &BookingRow) -> Result<Vec<Server>> {
     let mut v = Violations::new();
     v.max_items("servers", servers.len(), 20);
@@ -214,7 +217,8 @@ fn check_servers(servers: &[Server], row: &BookingRow) -> Result<Vec<Server>> {
     let mut seen = HashSet::new();
     let mut served = Vec::with_capacity(servers.len() + 1);
     if row.mode == i64::from(Mode::Shift as i32) && servers.iter().all(|server| server.person != row.resident) {
-        served.push(Server { person: row.resident.clone(), minutes, role: String::new() });
+        let role = VOLUNTEER.to_owned();
+        served.push(Server { person: row.resident.clone(), minutes, role });
     }
     for (i, server) in servers.iter().enumerate() {
         let at = format!("servers[{i}]");
