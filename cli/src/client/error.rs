@@ -53,8 +53,8 @@ impl CallError {
 
     /// The bad fields of the request, each with what is wrong and its remedy.
     pub fn fields(&self) -> Vec<(String, String)> {
-        let details = self.status.get_details_bad_request().unwrap_or_default();
-        details.field_violations.into_iter().map(|bad| (bad.field, bad.description)).collect()
+        let violations = self.status.get_details_bad_request().map(|details| details.field_violations);
+        violations.unwrap_or_default().into_iter().map(|bad| (bad.field, bad.description)).collect()
     }
 
     fn causes(&self) -> String {

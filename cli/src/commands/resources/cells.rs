@@ -18,7 +18,7 @@ const NEVER: [&str; 5] = ["etag", "create_time", "update_time", "description", "
 /// A table of resources of one type.
 pub(super) fn table(kind: &ResourceType, rows: &[DynamicMessage], lang: Lang) -> Table {
     let columns = columns(kind, rows);
-    let headings: Vec<&str> = columns.iter().map(FieldDescriptor::json_name).collect();
+    let headings: Vec<&str> = columns.iter().map(FieldDescriptor::name).collect();
     let mut table = output::table(&headings);
     for row in rows {
         table.add_row(columns.iter().map(|field| text(row, field, lang)));
