@@ -8,6 +8,9 @@ use crate::generate;
 use crate::repo::{Repo, run, say};
 use crate::tools::{self, Tool};
 
+/// Argument of `bench`: the profile of demo and tests, to see that it works.
+const DEV: &str = "--dev";
+
 /// Starts the suite and plays a day in each community.
 pub(crate) fn demo(repo: &Repo, args: &[String]) -> Result<()> {
     prepare(repo)?;
@@ -41,11 +44,14 @@ pub(crate) fn linli(repo: &Repo) -> Command {
     repo.command(repo.target().join("debug/linli"))
 }
 
-/// Runs the load tests.
+/// Runs the load tests, optimised unless told `--dev`, whose figures say nothing. The first build takes minutes.
 pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
     prepare(repo)?;
-    repo.run("cargo", &["build", "--workspace", "--bin", "linli-load"])?;
-    run(repo.command(repo.target().join("debug/linli-load")).args(args))
+    let dev = args.iter().any(|arg| arg == DEV);
+    let args = args.iter().filter(|arg| *arg != DEV);
+    let (profile, dir) = if dev { ("dev", "debug") } else { ("bench", "release") };
+    repo.run("cargo", &["build", "--profile", profile, "-p", "linli-load", "-p", "linli"])?;
+    run(repo.command(repo.target().join(dir).join("linli-load")).args(args))
 }
 
 /// Writes docs/permissions.md. The test that compares it knows the contract and the matrix; told to, it writes.

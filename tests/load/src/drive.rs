@@ -82,24 +82,42 @@ impl Meter {
         Ok(Self { watched, begun: Instant::now(), times: watched.read(), machine: Machine::read()? })
     }
 
-    /// Until now: `ops` operations were done.
-    pub(crate) fn stop(&self, ops: u64, done: u64, histogram: &Histogram<u64>) -> Result<Outcome> {
+    /// Until now.
+    pub(crate) fn stop(&self) -> Result<Spent> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let now = self.watched.read();
-        let spent: Vec<Duration> = now.iter().zip(self.times).map(|(now, then)| now.saturating_sub(then)).collect();
+        let [server, database, driver] = std::array::from_fn(|n| now[n].saturating_sub(self.times[n]));
+        let others = Machine::read()?.others_since(self.machine, server + database + driver);
+        Ok(Spent { seconds, server, database, driver, others })
+    }
+}
+
+/// What was spent between two moments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spent {
+    seconds: f64,
+    server: Duration,
+    database: Duration,
+    driver: Duration,
+    others: f64,
+}
+
+impl Outcome {
+    /// What these operations took: those of the histogram, in the time that was spent.
+    pub(crate) fn of(spent: Spent, latencies: &Histogram<u64>, ops: u64, done: u64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a rate")]
         let count = ops.max(1) as f64;
-        let each = |n: usize| spent[n].as_secs_f64() * 1e6 / count;
-        Ok(Outcome {
-            rate: count / seconds,
-            p50_us: histogram.value_at_quantile(0.5),
-            p99_us: histogram.value_at_quantile(0.99),
-            server_us: each(0),
-            database_us: each(1),
-            driver_us: each(2),
-            others: Machine::read()?.others_since(self.machine, spent.iter().sum()),
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / count;
+        Self {
+            rate: count / spent.seconds,
+            p50_us: latencies.value_at_quantile(0.5),
+            p99_us: latencies.value_at_quantile(0.99),
+            server_us: each(spent.server),
+            database_us: each(spent.database),
+            driver_us: each(spent.driver),
+            others: spent.others,
             done,
-        })
+        }
     }
 }
 
@@ -149,9 +167,8 @@ pub(crate) async fn drive<W: Worker>(workers: Vec<W>, span: Span, watched: Watch
     phase.measuring.store(true, Ordering::Relaxed);
     tokio::time::sleep(span.measured).await;
     phase.over.store(true, Ordering::Relaxed);
-    let elapsed = Instant::now();
-    // The times are read at once; the workers' last answers come a moment later and do not count.
-    let partial = meter.stop(1, 0, &histogram()?)?;
+    // Read at once: the workers' last answers come a moment later and do not count.
+    let spent = meter.stop()?;
     let (mut whole, mut done) = (histogram()?, 0);
     while let Some(tally) = running.join_next().await {
         let tally = tally?;
@@ -161,21 +178,7 @@ pub(crate) async fn drive<W: Worker>(workers: Vec<W>, span: Span, watched: Watch
         whole.add(&tally.histogram)?;
         done += tally.done;
     }
-    if elapsed.elapsed() > Duration::from_secs(30) {
-        bail!("the last answers took more than half a minute");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    let ops = whole.len().max(1) as f64;
-    Ok(Outcome {
-        rate: partial.rate * ops,
-        p50_us: whole.value_at_quantile(0.5),
-        p99_us: whole.value_at_quantile(0.99),
-        server_us: partial.server_us / ops,
-        database_us: partial.database_us / ops,
-        driver_us: partial.driver_us / ops,
-        others: partial.others,
-        done,
-    })
+    Ok(Outcome::of(spent, &whole, whole.len(), done))
 }
 
 /// Connections to one address, without TLS.

@@ -1,0 +1,69 @@
+//! Resident memory of the all-in-one process after its demo.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cpu;
+use crate::report::say;
+
+/// What the all-in-one process may keep.
+const TARGET_MB: u64 = 128;
+
+/// Arguments of `linli-load memory`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MemoryArgs {
+    /// The binary; none: the one beside this program.
+    #[arg(long)]
+    linli: Option<PathBuf>,
+    /// Words by which the demo says that it stays.
+    #[arg(long, default_value = "LINLI_TOKEN")]
+    stays: String,
+}
+
+struct Demo(Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Plays the demo and measures.
+pub(crate) fn measure(args: &MemoryArgs) -> Result<()> {
+    let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("linli"));
+    let linli = args.linli.clone().map_or_else(beside, Ok)?;
+    let mut command = Command::new(&linli);
+    command.args(["demo", "--keep"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = Demo(command.spawn().with_context(|| linli.display().to_string())?);
+    let (sender, lines) = channel();
+    read(demo.0.stdout.take(), sender.clone());
+    read(demo.0.stderr.take(), sender);
+    let mut last = String::new();
+    loop {
+        match lines.recv_timeout(Duration::from_secs(600)) {
+            Ok(line) if line.contains(&args.stays) => break,
+            Ok(line) => last = line,
+            Err(_) => bail!("the demo did not say {:?}; its last words: {last}", args.stays),
+        }
+    }
+    std::thread::sleep(Duration::from_secs(10));
+    let mb = cpu::resident(demo.0.id())? / 1_000_000;
+    say(&format!("resident 10 s after the demo: {mb} MB (target: under {TARGET_MB} MB)"));
+    Ok(())
+}
+
+fn read(pipe: Option<impl Read + Send + 'static>, sender: Sender<String>) {
+    let Some(pipe) = pipe else { return };
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // Nobody listens any more once it was said.
+            let _ = sender.send(line);
+        }
+    });
+}
