@@ -40,7 +40,7 @@ impl CallError {
     /// A server that asks for a retry has refused before it did anything.
     pub fn is_transient(&self) -> bool {
         match self.code() {
-            Code::Unavailable => true,
+            Code::Unavailable => !self.is_distrust(),
             Code::ResourceExhausted | Code::Aborted => self.retry_after().is_some(),
             _ => false,
         }
@@ -57,20 +57,27 @@ impl CallError {
         violations.unwrap_or_default().into_iter().map(|bad| (bad.field, bad.description)).collect()
     }
 
+    /// What lies behind the message, each thing said once.
     fn causes(&self) -> String {
-        let mut text = String::new();
+        let mut texts = vec![self.status.message().to_owned()];
         let mut cause = self.status.source();
         while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
+            let text = error.to_string();
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
             cause = error.source();
         }
-        text
+        texts.iter().skip(1).map(|text| format!(": {text}")).collect()
+    }
+
+    fn is_distrust(&self) -> bool {
+        self.reason().is_empty() && format!("{}{}", self.status.message(), self.causes()).contains("certificate")
     }
 
     /// What the caller can do about it, where that is not in the server's words.
     fn hint(&self) -> Option<&'static str> {
-        let causes = self.causes();
-        if causes.contains("certificate") || causes.contains("UnknownIssuer") {
+        if self.is_distrust() {
             return Some("the gateway's certificate is not trusted: name its issuer with --ca FILE");
         }
         match self.code() {

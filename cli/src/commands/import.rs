@@ -121,12 +121,15 @@ fn refuse_batch<T>(path: &Path, error: CallError, lines: &[u64]) -> Result<T> {
             Some(format!("{}:{line}: {}: {what}", path.display(), rest.trim_start_matches('.')))
         })
         .collect();
-    let span = format!("{}: lines {} to {}", path.display(), lines.first().unwrap_or(&0), lines.last().unwrap_or(&0));
+    let span = match lines {
+        [line] => format!("{}: line {line}", path.display()),
+        lines => format!("{}: lines {} to {}", path.display(), lines.first().unwrap_or(&0), lines.last().unwrap_or(&0)),
+    };
     let again = "what stands before them is imported; a later run goes on from there";
     if told.is_empty() {
-        return Err(error).context(format!("{span} were refused, {again}"));
+        return Err(error).context(format!("{span} refused, {again}"));
     }
-    bail!("{span} were refused, {again}\n{}", told.join("\n"))
+    bail!("{span} refused, {again}\n{}", told.join("\n"))
 }
 
 /// Fails with all bad rows of a file.

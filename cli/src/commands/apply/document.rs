@@ -214,6 +214,10 @@ fn document(file: &Path, index: usize, mut fields: Map<String, Value>) -> Result
         let told = format!("{} are recorded by the services; they cannot be applied from files", kind.plural);
         return Err(vec![problem("type", told)]);
     }
+    if kind.singular() == "RuleBinding" && fields.contains_key("plugin") {
+        let told = "a binding names an uploaded version; put this file in force with `linli plugin activate -f`";
+        return Err(vec![problem("plugin", told.to_owned())]);
+    }
     let message = strict::message_of(&kind.message, &fields);
     let message =
         message.map_err(|bad| bad.into_iter().map(|(field, told)| problem(&field, told)).collect::<Vec<_>>())?;

@@ -177,7 +177,13 @@ impl Run<'_> {
                         let change = Change { name, outcome: Outcome::Deleted, diff: Vec::new(), unchecked: false };
                         self.report.add(change);
                     }
-                    Err(error) => self.report.problems.push(Problem { name, ..document.problem(error.to_string()) }),
+                    Err(error) => self.report.problems.push(Problem {
+                        file: "--prune".into(),
+                        document: 0,
+                        name,
+                        field: String::new(),
+                        message: error.to_string(),
+                    }),
                 }
             }
         }

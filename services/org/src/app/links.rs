@@ -121,6 +121,6 @@ impl App {
 
 fn check_kind(link: &pb::UnitLink) -> Vec<FieldViolation> {
     let mut bad = Violations::new();
-    bad.code("unit_link.kind", &link.kind);
+    bad.code("kind", &link.kind);
     bad.into_vec()
 }

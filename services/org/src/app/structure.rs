@@ -17,10 +17,10 @@ use crate::domain::template::{Kind, Post, Problem, ProblemKind, Requirement, Tem
 /// Reads a template message; all problems at once.
 pub(super) fn parse(message: &pb::StructureTemplate) -> Result<Template, Vec<FieldViolation>> {
     let mut bad = Violations::new();
-    bad.both("structure_template.display_name", message.display_name.as_ref(), 100);
-    bad.ensure(!message.unit_kinds.is_empty(), "structure_template.unit_kinds", "FIELD_REQUIRED");
-    bad.max_items("structure_template.unit_kinds", message.unit_kinds.len(), 64);
-    bad.max_items("structure_template.posts", message.posts.len(), 128);
+    bad.both("display_name", message.display_name.as_ref(), 100);
+    bad.ensure(!message.unit_kinds.is_empty(), "unit_kinds", "FIELD_REQUIRED");
+    bad.max_items("unit_kinds", message.unit_kinds.len(), 64);
+    bad.max_items("posts", message.posts.len(), 128);
     let kinds: Vec<Kind> = message.unit_kinds.iter().enumerate().map(|(i, k)| kind(&mut bad, i, k)).collect();
     let posts: Vec<Post> = message.posts.iter().enumerate().map(|(i, p)| post(&mut bad, i, p)).collect();
     let mut violations = bad.into_vec();
@@ -35,7 +35,7 @@ pub(super) fn parse(message: &pb::StructureTemplate) -> Result<Template, Vec<Fie
 }
 
 fn kind(bad: &mut Violations, index: usize, message: &pb::UnitKind) -> Kind {
-    let at = format!("structure_template.unit_kinds[{index}]");
+    let at = format!("unit_kinds[{index}]");
     bad.code(&format!("{at}.code"), &message.code);
     bad.both(&format!("{at}.display_name"), message.display_name.as_ref(), 100);
     bad.declared(&format!("{at}.tree"), pb::Tree::try_from(message.tree), message.tree);
@@ -61,7 +61,7 @@ fn kind(bad: &mut Violations, index: usize, message: &pb::UnitKind) -> Kind {
 }
 
 fn post(bad: &mut Violations, index: usize, message: &pb::Post) -> Post {
-    let at = format!("structure_template.posts[{index}]");
+    let at = format!("posts[{index}]");
     bad.code(&format!("{at}.role"), &message.role);
     bad.both(&format!("{at}.display_name"), message.display_name.as_ref(), 100);
     Post {
@@ -72,7 +72,7 @@ fn post(bad: &mut Violations, index: usize, message: &pb::Post) -> Post {
 }
 
 fn violation(problem: Problem) -> FieldViolation {
-    let field = format!("structure_template.{}", problem.field);
+    let field = problem.field;
     match problem.kind {
         ProblemKind::Duplicate(code) => FieldViolation::new(field, "FIELD_DUPLICATE").arg("value", code),
         ProblemKind::NoSuchKind(code) => FieldViolation::new(field, "KIND_UNKNOWN").arg("kind", code),
@@ -88,7 +88,7 @@ impl App {
         let mut violations = parse(message).err().unwrap_or_default();
         for (i, post) in message.posts.iter().enumerate().filter(|(_, p)| !p.access_role.is_empty()) {
             if self.access.matrix().bit(&post.access_role).is_none() || post.access_role == "operator" {
-                let field = format!("structure_template.posts[{i}].access_role");
+                let field = format!("posts[{i}].access_role");
                 violations.push(FieldViolation::new(field, "ACCESS_ROLE_UNKNOWN").arg("role", &post.access_role));
             }
         }

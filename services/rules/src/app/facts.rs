@@ -157,14 +157,12 @@ fn member(sent: Option<&pb::Member>, at: &str, bad: &mut Violations) -> Member {
     }
 }
 
-/// The contract counts open bookings among those of the week and the month; the plugins' records count what is past, and
-/// what is still ahead beside it. Those ahead are taken out, so that no booking counts twice.
+/// As in the contract: the week and the month of the slot hold what is open and what was served.
 fn usage(sent: &pb::Usage) -> Usage {
-    let past = |all: i32| narrow(all.saturating_sub(sent.open.max(0)));
     Usage {
         open: narrow(sent.open),
-        this_week: past(sent.this_week),
-        this_month: past(sent.this_month),
+        this_week: narrow(sent.this_week),
+        this_month: narrow(sent.this_month),
         no_shows: narrow(sent.no_shows),
         minutes_month: 0,
     }
@@ -215,9 +213,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_open_booking_of_this_month_counts_once() {
+    fn usage_reaches_a_rule_as_the_contract_counts_it_and_no_number_overflows() {
         let used = usage(&pb::Usage { open: 1, this_week: 1, this_month: 2, no_shows: 70_000 });
-        assert_eq!((used.open, used.this_week, used.this_month, used.no_shows), (1, 0, 1, u16::MAX));
+        assert_eq!((used.open, used.this_week, used.this_month, used.no_shows), (1, 1, 2, u16::MAX));
     }
 
     #[test]
