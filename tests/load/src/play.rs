@@ -181,8 +181,9 @@ fn this_program() -> Result<Command> {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // Its input ends: it drains and leaves.
+        // Its databases go with it: it need not drain, and cannot while our own connections stand.
         drop(self.input.take());
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
