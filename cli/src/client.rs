@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use linli_kernel::Lang;
 use linli_proto::booking::booking_service_client::BookingServiceClient;
 use linli_proto::deliberation::deliberation_service_client::DeliberationServiceClient;
+use linli_proto::dev::clock_service_client::ClockServiceClient;
 use linli_proto::events::event_service_client::EventServiceClient;
 use linli_proto::google::longrunning::operations_client::OperationsClient;
 use linli_proto::org::org_service_client::OrgServiceClient;
@@ -111,6 +112,16 @@ impl Connection {
         Ok(Self { channel: endpoint.connect_lazy(), credentials, lang })
     }
 
+    /// The same connection for another caller.
+    ///
+    /// # Errors
+    /// When the token is none.
+    pub fn with_token(mut self, token: &str) -> Result<Self> {
+        let value = format!("Bearer {token}").parse().context("a token has no characters outside ASCII")?;
+        self.credentials.authorization = Some(value);
+        Ok(self)
+    }
+
     /// The same connection with answers in another language.
     #[must_use]
     pub fn with_lang(mut self, lang: Lang) -> Self {
@@ -155,6 +166,8 @@ impl Connection {
         events: EventServiceClient;
         /// Long-running operations.
         operations: OperationsClient;
+        /// The manual clock of an embedded suite.
+        clock: ClockServiceClient;
     }
 
     /// Calls a unary method of the contract with messages that are known at run time only.

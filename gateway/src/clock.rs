@@ -18,7 +18,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     fn check<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        let refuse = |error: Error| error.into_status(&Texts::shared_kit(), linli_kernel::Lang::default(), "gateway.linli");
+        let refuse =
+            |error: Error| error.into_status(&Texts::shared_kit(), linli_kernel::Lang::default(), "gateway.linli");
         let token = request.metadata().get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let token = token.strip_prefix("Bearer ").or(token.strip_prefix("bearer ")).unwrap_or_default();
         let (caller, _) = self.verifier.caller(token, None).map_err(refuse)?;

@@ -35,7 +35,8 @@ impl Edge {
     /// An edge over these backends.
     pub fn new(parts: Parts) -> Self {
         let rate = NonZeroU32::new(parts.requests_per_second).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN)));
+        let quota =
+            Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN)));
         Self { limiter: Arc::new(RateLimiter::keyed(quota)), texts: Texts::shared_kit(), parts }
     }
 

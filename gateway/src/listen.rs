@@ -141,4 +141,3 @@ pub fn dev_certificate(dir: &Path) -> Result<TlsFiles> {
     linli_kit::files::write_secret(&files.key, made.signing_key.serialize_pem().as_bytes())?;
     Ok(files)
 }
-

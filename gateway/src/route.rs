@@ -34,10 +34,9 @@ pub(crate) async fn service(request: Request<Body>) -> Result<(String, Request<B
     let package = path.strip_prefix("/linli.").and_then(|rest| rest.split('.').next()).unwrap_or_default();
     match (package, path) {
         ("events", _) => {
-            let (name, request) = peek(request, |message| {
-                linli_proto::events::ListEventsRequest::decode(message).ok().map(|m| m.stream)
-            })
-            .await?;
+            let (name, request) =
+                peek(request, |message| linli_proto::events::ListEventsRequest::decode(message).ok().map(|m| m.stream))
+                    .await?;
             let service = name.strip_prefix("streams/").map(str::to_owned);
             Ok((service.ok_or_else(|| wrong("stream", "streams/{service}"))?, request))
         }
@@ -49,11 +48,8 @@ pub(crate) async fn service(request: Request<Body>) -> Result<(String, Request<B
                 linli_proto::google::longrunning::GetOperationRequest::decode(message).ok().map(|m| m.name)
             })
             .await?;
-            let service = name
-                .split('/')
-                .next_back()
-                .and_then(|id| id.split_once("-op-"))
-                .map(|(service, _)| service.to_owned());
+            let service =
+                name.split('/').next_back().and_then(|id| id.split_once("-op-")).map(|(service, _)| service.to_owned());
             Ok((service.ok_or_else(|| wrong("name", "areas/{area}/operations/{service}-op-..."))?, request))
         }
         _ => Ok((package.to_owned(), request)),
@@ -65,10 +61,7 @@ fn wrong(field: &str, expected: &str) -> Error {
 }
 
 /// Reads a small unary request to its end and puts it back together.
-async fn peek(
-    request: Request<Body>,
-    read: impl Fn(Bytes) -> Option<String>,
-) -> Result<(String, Request<Body>)> {
+async fn peek(request: Request<Body>, read: impl Fn(Bytes) -> Option<String>) -> Result<(String, Request<Body>)> {
     let malformed = || Error::new(ErrorCode::InvalidArgument, "MALFORMED_MESSAGE");
     let (parts, mut body) = request.into_parts();
     let mut whole = BytesMut::new();
@@ -76,7 +69,9 @@ async fn peek(
         let frame = frame.map_err(|_| malformed())?;
         if let Some(data) = frame.data_ref() {
             if whole.len() + data.len() > MAX_PEEK_BYTES {
-                return Err(Error::new(ErrorCode::ResourceExhausted, "MESSAGE_TOO_LARGE").with("limit_bytes", MAX_PEEK_BYTES));
+                return Err(
+                    Error::new(ErrorCode::ResourceExhausted, "MESSAGE_TOO_LARGE").with("limit_bytes", MAX_PEEK_BYTES)
+                );
             }
             whole.extend_from_slice(data);
         }
@@ -109,8 +104,7 @@ mod tests {
         framed.extend_from_slice(&u32::try_from(message.encoded_len()).expect("small").to_be_bytes());
         framed.extend(message.encode_to_vec());
         let body = Body::new(http_body_util::Full::new(Bytes::from(framed.clone())));
-        let request =
-            Request::builder().uri("/linli.events.v1.EventService/ListEvents").body(body).expect("a request");
+        let request = Request::builder().uri("/linli.events.v1.EventService/ListEvents").body(body).expect("a request");
         let (found, request) = service(request).await.expect("a feed");
         assert_eq!(found, "points");
         let again = request.into_body().collect().await.expect("whole").to_bytes();

@@ -2,7 +2,6 @@
 //!
 //! Prints what happens with its figures; ends with an error when anything was not as expected.
 
-mod actor;
 mod bookings;
 mod communities;
 mod expected;
@@ -24,7 +23,9 @@ use stage::{Stage, beijing, say};
 
 /// Arguments of `linli demo`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Examples:\n  linli demo\n  linli demo --keep            # leaves the suite running and says how to call it\n  linli demo --data-dir /tmp/x # keeps the databases")]
+#[command(
+    after_help = "Examples:\n  linli demo\n  linli demo --keep            # leaves the suite running and says how to call it\n  linli demo --data-dir /tmp/x # keeps the databases"
+)]
 pub struct Args {
     /// Leave the suite running and print how to call it with `buf curl`.
     #[arg(long)]
@@ -86,7 +87,7 @@ async fn play(suite: &Suite, args: &Args) -> Result<String> {
     let certificate = suite.certificate.clone().context("a development certificate")?;
     let token = suite.token("systems/operator").map_err(describe)?;
     let connection = Connection::open(&format!("https://{address}"), Some(&certificate), &token)?;
-    let mut stage = Stage::new(suite, connection.channel(), args.profiles.clone(), args.components.clone())?;
+    let mut stage = Stage::new(suite, connection.clone(), args.profiles.clone(), args.components.clone());
     communities::apply(&mut stage, &connection).await?;
     communities::rules(&mut stage, &connection).await?;
     let booked = bookings::play(&mut stage).await?;
@@ -124,9 +125,10 @@ async fn plain_resident(stage: &mut Stage<'_>) -> Result<String> {
         ..Default::default()
     };
     let held = stage.operator.org().list_appointments(request).await?.into_inner().appointments;
-    let plain = people.iter().rev().find(|p| {
-        (1935..1955).contains(&p.birth_year) && !held.iter().any(|a| a.appointee == p.name)
-    });
+    let plain = people
+        .iter()
+        .rev()
+        .find(|p| (1935..1955).contains(&p.birth_year) && !held.iter().any(|a| a.appointee == p.name));
     Ok(plain.context("a resident without a post")?.name.clone())
 }
 

@@ -13,9 +13,11 @@ use crate::suite::{self, Role, Suite};
 
 /// Arguments of `linli serve`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Examples:\n  linli serve                            # everything in one process, on SQLite\n  \
+#[command(
+    after_help = "Examples:\n  linli serve                            # everything in one process, on SQLite\n  \
                         linli serve booking --config linli.yaml # one service\n  \
-                        LINLI__STORE__URL=postgres://... linli serve org points")]
+                        LINLI__STORE__URL=postgres://... linli serve org points"
+)]
 pub struct ServeArgs {
     /// Roles to play: org, rules, points, booking, deliberation, gateway. None: all.
     #[arg(value_name = "SERVICE")]

@@ -11,7 +11,9 @@ use crate::keys::Keys;
 
 /// Arguments of `linli token`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "Examples:\n  linli token systems/operator\n  export LINLI_TOKEN=$(linli token areas/xinhua/people/per-...)")]
+#[command(
+    after_help = "Examples:\n  linli token systems/operator\n  export LINLI_TOKEN=$(linli token areas/xinhua/people/per-...)"
+)]
 pub struct Args {
     /// Who: a person's name or a system such as `systems/street-office`.
     subject: String,
@@ -36,7 +38,10 @@ pub fn run(args: &Args) -> Result<String> {
     }
     let system = args.subject.strip_prefix("systems/").is_some_and(|rest| !rest.is_empty());
     if !system && linli_kernel::Name::parse(&args.subject, "people").is_err() {
-        bail!("{:?} is neither a person (areas/xinhua/people/per-...) nor a system (systems/street-office)", args.subject);
+        bail!(
+            "{:?} is neither a person (areas/xinhua/people/per-...) nor a system (systems/street-office)",
+            args.subject
+        );
     }
     let mut config = Config::load(args.config.as_deref())?;
     if let Some(dir) = &args.data_dir {

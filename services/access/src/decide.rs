@@ -310,7 +310,14 @@ impl Access {
         Ok(Scope { areas })
     }
 
-    fn within(&self, snapshot: &Snapshot, subject: &str, permission: &str, area: &str, now: Timestamp) -> Option<Within> {
+    fn within(
+        &self,
+        snapshot: &Snapshot,
+        subject: &str,
+        permission: &str,
+        area: &str,
+        now: Timestamp,
+    ) -> Option<Within> {
         let matrix = &self.inner.matrix;
         if self.inner.operators.contains(subject) {
             return Some(Within::All);

@@ -76,13 +76,7 @@ pub async fn start_projection(parts: &ServiceParts, access: &Access) -> Result<A
     access.replace(load(&parts.store).await?);
     let mut config = ConsumerConfig::new("access", PROJECTION_STREAM);
     config.batch = 200;
-    let handle = Arc::new(spawn_consumer(
-        parts.store.clone(),
-        config,
-        parts.feed_source(),
-        Projector,
-        &parts.cancel,
-    ));
+    let handle = Arc::new(spawn_consumer(parts.store.clone(), config, parts.feed_source(), Projector, &parts.cancel));
     access.follow(handle.clone());
     let (store, access, cancel) = (parts.store.clone(), access.clone(), parts.cancel.clone());
     let mut status = handle.subscribe();
@@ -207,10 +201,8 @@ async fn load(store: &Store) -> Result<Snapshot> {
     let all = |sql: &'static str| conn.query_all_raw(Statement::from_string(backend, sql));
     let areas = all("SELECT area, parent, time_zone FROM access_area").await?;
     let units = all("SELECT area, unit, path FROM access_unit").await?;
-    let grants = all(
-        "SELECT appointment, subject, area, unit, role, access_role, start_us, end_us FROM access_grant",
-    )
-    .await?;
+    let grants =
+        all("SELECT appointment, subject, area, unit, role, access_role, start_us, end_us FROM access_grant").await?;
     Ok(Snapshot::new(
         areas.iter().map(area_row).collect::<Result<_>>()?,
         units.iter().map(unit_row).collect::<Result<_>>()?,
@@ -255,9 +247,10 @@ impl EventGate for Access {
         }
         let snapshot = self.snapshot();
         let scope = self.scope(ctx, None)?;
-        let seen = scope.areas.iter().filter(|(slug, within)| {
-            *within == Within::All && (area.is_empty() || snapshot.below(slug, area))
-        });
+        let seen = scope
+            .areas
+            .iter()
+            .filter(|(slug, within)| *within == Within::All && (area.is_empty() || snapshot.below(slug, area)));
         let areas: std::collections::BTreeSet<String> = seen.map(|(slug, _)| slug.clone()).collect();
         if areas.is_empty() {
             return Err(self.denied(ctx, area));

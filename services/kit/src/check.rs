@@ -145,8 +145,7 @@ pub fn name(field: &str, text: &str, collection: &str) -> Result<Name> {
     if text.is_empty() {
         return Err(Error::field(FieldViolation::new(field, "FIELD_REQUIRED")));
     }
-    Name::parse(text, collection)
-        .map_err(|e| Error::field(FieldViolation::new(field, "NAME_INVALID").arg("detail", e)))
+    Name::parse(text, collection).map_err(|e| Error::field(FieldViolation::new(field, "NAME_INVALID").arg("detail", e)))
 }
 
 /// Reads a recorded object's name and id from a field.
@@ -155,9 +154,7 @@ pub fn name(field: &str, text: &str, collection: &str) -> Result<Name> {
 /// A violation of the field.
 pub fn recorded<I: Id>(field: &str, text: &str, collection: &str) -> Result<(AreaId, I)> {
     let name = name(field, text, collection)?;
-    let id = name
-        .typed()
-        .map_err(|e| Error::field(FieldViolation::new(field, "NAME_INVALID").arg("detail", e)))?;
+    let id = name.typed().map_err(|e| Error::field(FieldViolation::new(field, "NAME_INVALID").arg("detail", e)))?;
     Ok((name.area().clone(), id))
 }
 

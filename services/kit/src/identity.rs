@@ -206,7 +206,9 @@ impl TokenVerifier {
         let key_id = header.kid.unwrap_or_default();
         let key = self.keys.get(&key_id).ok_or_else(unauthenticated)?;
         let data = jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|e| match e.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => Error::new(ErrorCode::Unauthenticated, "TOKEN_EXPIRED"),
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => {
+                Error::new(ErrorCode::Unauthenticated, "TOKEN_EXPIRED")
+            }
             _ => unauthenticated(),
         })?;
         let claims = data.claims;

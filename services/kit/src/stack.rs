@@ -129,15 +129,9 @@ mod tests {
 
     #[test]
     fn layers_stand_in_the_documented_order() {
-        assert_eq!(ORDER, [
-            "metrics",
-            "trace",
-            "catch-panic",
-            "caller",
-            "deadline",
-            "own-task",
-            "concurrency",
-            "codec-errors"
-        ]);
+        assert_eq!(
+            ORDER,
+            ["metrics", "trace", "catch-panic", "caller", "deadline", "own-task", "concurrency", "codec-errors"]
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use linli_harness::seed::{self, Community, request_id};
 use linli_harness::{Actor, Engine, Processes, START, Spread, until};
-use linli_proto::booking::{Booking, BookingState, CancelBookingRequest, CreateBookingRequest, GetBookingRequest, Slot};
+use linli_proto::booking::{
+    Booking, BookingState, CancelBookingRequest, CreateBookingRequest, GetBookingRequest, Slot,
+};
 use linli_proto::common::VerifyInvariantsRequest;
 use linli_proto::points::{Account, GetAccountRequest};
 

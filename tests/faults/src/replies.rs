@@ -24,12 +24,14 @@ async fn a_reply_cut_after_commit_is_resolved_by_the_same_request_id() {
             request_id: request_id(),
         };
         proxy.swallow_answers();
-        let sent = cut_off.org().create_unit(request.clone());
+        let mut client = cut_off.org();
+        let sent = client.create_unit(request.clone());
         let unknown = tokio::time::timeout(Duration::from_millis(700), sent).await;
         assert!(unknown.is_err(), "{engine:?}: the reply must not arrive");
         let operator = suite.operator();
         let name = pb::GetUnitRequest { name: "areas/xinhua/units/grid-9".into() };
-        let made = until("the commit", || async { operator.org().get_unit(name.clone()).await.ok() }).await.into_inner();
+        let made =
+            until("the commit", || async { operator.org().get_unit(name.clone()).await.ok() }).await.into_inner();
         let again = operator.org().create_unit(request).await.expect("the same request_id answers").into_inner();
         assert_eq!(again, made, "{engine:?}: one effect, the same resource");
         suite.stop().await;

@@ -13,7 +13,8 @@ async fn a_priced_booking_is_confirmed_across_processes_and_survives_their_death
         let resident = community.adult(0).to_owned();
         // Roles and units reach the other services through org's feed.
         until("the other services know the community", || async {
-            let request = linli_proto::booking::ListOfferingsRequest { parent: "areas/xinhua".into(), ..Default::default() };
+            let request =
+                linli_proto::booking::ListOfferingsRequest { parent: "areas/xinhua".into(), ..Default::default() };
             suite.actor(&resident).booking().list_offerings(request).await.ok()
         })
         .await;
@@ -35,7 +36,8 @@ async fn a_priced_booking_is_confirmed_across_processes_and_survives_their_death
         let suite = suite.kill_and_restart("", linli_harness::START.secs()).await.expect("six processes start again");
         let actor = suite.actor(&resident);
         until("the booking is confirmed", || async {
-            let now = actor.booking().get_booking(GetBookingRequest { name: made.name.clone() }).await.ok()?.into_inner();
+            let now =
+                actor.booking().get_booking(GetBookingRequest { name: made.name.clone() }).await.ok()?.into_inner();
             (now.state() == BookingState::Confirmed).then_some(())
         })
         .await;

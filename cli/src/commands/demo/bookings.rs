@@ -8,8 +8,8 @@ use linli_proto::booking::{
 use linli_proto::common::{Answer, answer};
 use linli_proto::org::Person;
 
-use super::actor::{Actor, refusal};
-use super::stage::Stage;
+use super::stage::{Stage, refusal};
+use crate::client::Connection;
 
 /// The year in which the demo plays.
 pub(super) const YEAR: i32 = 2026;
@@ -26,7 +26,7 @@ pub(super) struct Booked {
 }
 
 /// The open slots of an offering on one day of November 2026.
-pub(super) async fn slots(actor: &Actor, area: &str, offering: &str, day: u32) -> Result<Vec<Slot>> {
+pub(super) async fn slots(actor: &Connection, area: &str, offering: &str, day: u32) -> Result<Vec<Slot>> {
     let filter = format!(
         "offering = \"areas/{area}/offerings/{offering}\" AND start_time >= \"2026-11-{day:02}T00:00:00+08:00\" \
          AND start_time <= \"2026-11-{day:02}T23:59:59+08:00\""
@@ -37,7 +37,7 @@ pub(super) async fn slots(actor: &Actor, area: &str, offering: &str, day: u32) -
 }
 
 /// Books; a refusal by rule is an answer, not an error.
-pub(super) async fn book(actor: &Actor, area: &str, booking: Booking) -> Result<Booking> {
+pub(super) async fn book(actor: &Connection, area: &str, booking: Booking) -> Result<Booking> {
     let request = CreateBookingRequest {
         parent: format!("areas/{area}"),
         booking: Some(booking),
@@ -82,7 +82,12 @@ async fn haircuts(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
             other => stage.expect(false, format!("a first haircut came to {other:?}")),
         }
     }
-    stage.line(format!("09:00: 14 ask for {} chairs: {} confirmed, {} wait", first.capacity, confirmed.len(), waiting.len()));
+    stage.line(format!(
+        "09:00: 14 ask for {} chairs: {} confirmed, {} wait",
+        first.capacity,
+        confirmed.len(),
+        waiting.len()
+    ));
     stage.expect(confirmed.len() == 6 && waiting.len() == 8, "six chairs are confirmed and eight wait");
 
     refuse_second(stage, &chairs, &confirmed).await?;
@@ -129,7 +134,11 @@ async fn refuse_second(stage: &mut Stage<'_>, chairs: &[Slot], confirmed: &[(Boo
 }
 
 /// A cancellation: the oldest of those who wait moves up, although younger ones asked before.
-async fn move_up(stage: &mut Stage<'_>, confirmed: &[(Booking, &Person)], waiting: &[(Booking, &Person)]) -> Result<()> {
+async fn move_up(
+    stage: &mut Stage<'_>,
+    confirmed: &[(Booking, &Person)],
+    waiting: &[(Booking, &Person)],
+) -> Result<()> {
     let (given_up, who) = confirmed.first().context("a confirmed booking")?;
     let request = CancelBookingRequest { name: given_up.name.clone(), ..Default::default() };
     stage.actor(&who.name)?.booking().cancel_booking(request).await.context("cancelling a haircut")?;
@@ -188,7 +197,8 @@ async fn lunches(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
     stage.line(format!("guanba: lunch for {} elders of 80+ living alone, {delivered} delivered", booked.lunches.len()));
     stage.expect(booked.lunches.len() >= 80, "at least 80 elders get lunch");
 
-    let young = people.iter().find(|p| (30..50).contains(&age(p)) && p.tags.is_empty()).context("a younger resident")?;
+    let young =
+        people.iter().find(|p| (30..50).contains(&age(p)) && p.tags.is_empty()).context("a younger resident")?;
     let meal = MealDetails { service: MealService::DineIn.into(), ..Default::default() };
     let booking = Booking {
         slot: lunch.name.clone(),
@@ -212,7 +222,9 @@ async fn repairs(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
     let payer = people.iter().find(|p| (30..55).contains(&age(p)) && !p.household.is_empty()).context("a payer")?;
     let poor = people.iter().filter(|p| (30..55).contains(&age(p))).nth(1).context("somebody without points")?;
     super::thanks::opening_points(stage, "xinhe", "points", &[(payer.name.clone(), 40)]).await?;
-    for (person, what) in [(elder, "free for an elder"), (payer, "10 points held"), (poor, "refused for want of points")] {
+    for (person, what) in
+        [(elder, "free for an elder"), (payer, "10 points held"), (poor, "refused for want of points")]
+    {
         let visit = VisitDetails { household: person.household.clone(), description: "厨房水管漏水".to_owned() };
         let booking = Booking {
             slot: slot.name.clone(),
@@ -225,7 +237,8 @@ async fn repairs(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
         let made = book(&actor, "xinhe", booking).await?;
         let settled = stage
             .until("a repair's hold", || async {
-                let now = actor.booking().get_booking(GetBookingRequest { name: made.name.clone() }).await?.into_inner();
+                let now =
+                    actor.booking().get_booking(GetBookingRequest { name: made.name.clone() }).await?.into_inner();
                 Ok((now.state() != BookingState::Pending).then_some(now))
             })
             .await?;
@@ -252,7 +265,8 @@ async fn shifts(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
     stage.line(format!("guanba: {} volunteers take Saturday's canteen shift", rota.len()));
 
     let helper = stage.people("jinbujie").await?;
-    let helper = helper.iter().find(|p| p.tags.iter().any(|t| t == "volunteer")).context("a volunteer of jinbujie")?.clone();
+    let helper =
+        helper.iter().find(|p| p.tags.iter().any(|t| t == "volunteer")).context("a volunteer of jinbujie")?.clone();
     for day in 2..14 {
         let help = slots(&stage.operator, "jinbujie", "neighbour-help", day).await?;
         let help = help.first().with_context(|| format!("neighbour help on day {day}"))?;

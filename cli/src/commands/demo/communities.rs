@@ -43,9 +43,8 @@ pub(super) async fn apply(stage: &mut Stage<'_>, connection: &Connection) -> Res
 }
 
 fn table(counted: &Counted) -> String {
-    let codes = |counts: &[KindCount]| {
-        counts.iter().map(|c| format!("{} {}", c.code, c.count)).collect::<Vec<_>>().join(", ")
-    };
+    let codes =
+        |counts: &[KindCount]| counts.iter().map(|c| format!("{} {}", c.code, c.count)).collect::<Vec<_>>().join(", ");
     let mut gaps: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     for gap in &counted.gaps {
         *gaps.entry(if gap.role.is_empty() { "households" } else { &gap.role }).or_default() += 1;

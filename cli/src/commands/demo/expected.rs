@@ -86,7 +86,8 @@ pub(super) async fn compare(
             bail!("{}: {} expects nothing: give equals, at_least or at_most", file.display(), line.check);
         }
         for (ok, wanted) in bounds.into_iter().flatten() {
-            let what = format!("{area} {} {}: {} is {actual}, {wanted} wanted", line.mechanism, line.figure, line.check);
+            let what =
+                format!("{area} {} {}: {} is {actual}, {wanted} wanted", line.mechanism, line.figure, line.check);
             stage.expect(ok, what);
         }
     }
@@ -107,9 +108,7 @@ async fn actual(
         "appointments" => code(&counted.summary.appointments, of),
         "households" => counted.summary.households,
         "people" => counted.summary.people,
-        "people-tagged" => {
-            count(stage.people(area).await?.iter().filter(|p| p.tags.iter().any(|t| t == of)).count())
-        }
+        "people-tagged" => count(stage.people(area).await?.iter().filter(|p| p.tags.iter().any(|t| t == of)).count()),
         "households-per" => households_per(stage, connection, area, of, line).await?,
         "gaps" => count(gaps_of(connection, area, of, counted).await?),
         "appointments-age" => {
@@ -171,12 +170,7 @@ async fn units_of(connection: &Connection, area: &str, kind: &str) -> Result<Vec
 }
 
 /// Gaps of a post by its role, or of households by the kind of unit.
-async fn gaps_of(
-    connection: &Connection,
-    area: &str,
-    of: &str,
-    counted: &Counted,
-) -> Result<usize> {
+async fn gaps_of(connection: &Connection, area: &str, of: &str, counted: &Counted) -> Result<usize> {
     let by_role = counted.gaps.iter().filter(|g| g.role == of).count();
     if by_role > 0 {
         return Ok(by_role);

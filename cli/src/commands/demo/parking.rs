@@ -6,14 +6,14 @@ use anyhow::{Context as _, Result};
 use linli_proto::common::Text;
 use linli_proto::deliberation::{
     AdvanceTopicRequest, Ballot, BallotState, CastVoteRequest, Choice, CloseBallotRequest, CreateBallotRequest,
-    CreateTopicRequest, GetTopicRequest, ListArchivesRequest, ListVotesRequest, Outcome, RecordStageRequest, StageRecord,
-    SupportTopicRequest, Topic, TopicState,
+    CreateTopicRequest, GetTopicRequest, ListArchivesRequest, ListVotesRequest, Outcome, RecordStageRequest,
+    StageRecord, SupportTopicRequest, Topic, TopicState,
 };
 use linli_proto::org::Person;
 
-use super::actor::{Actor, refusal};
 use super::bookings::YEAR;
-use super::stage::{Stage, beijing};
+use super::stage::{Stage, beijing, refusal};
+use crate::client::Connection;
 
 const AREA: &str = "areas/fuqiang";
 
@@ -22,8 +22,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> Result<()> {
     stage.heading(5, "fuqiang: parking at 东胜小区, from the whiteboard to the archive (M91-M95, M98)");
     let residents = stage.people("fuqiang").await?;
     let residents: Vec<Person> = residents.into_iter().filter(|p| p.unit.contains("/units/dongsheng")).collect();
-    let adults: Vec<&Person> =
-        residents.iter().filter(|p| p.birth_year != 0 && YEAR - p.birth_year >= 19).collect();
+    let adults: Vec<&Person> = residents.iter().filter(|p| p.birth_year != 0 && YEAR - p.birth_year >= 19).collect();
     let convener = stage.actor(&stage.holder("fuqiang", "council-convener").await?)?;
     let branch = stage.actor(&stage.holder_at("fuqiang", "branch-secretary", "dongsheng").await?)?;
 
@@ -71,33 +70,37 @@ async fn raise(stage: &Stage<'_>, resident: &Person) -> Result<String> {
 }
 
 /// No step can be skipped: without support the topic stays where it is.
-async fn skipping(stage: &mut Stage<'_>, convener: &Actor, topic: &str) -> Result<()> {
+async fn skipping(stage: &mut Stage<'_>, convener: &Connection, topic: &str) -> Result<()> {
     let request = AdvanceTopicRequest { name: topic.to_owned(), ..Default::default() };
     match convener.deliberation().advance_topic(request).await {
         Ok(_) => stage.expect(false, "a topic without support must not move on"),
         Err(status) => {
             let (reason, message) = refusal(&status);
             stage.line(format!("moving on too soon is refused: {message}"));
-            stage.expect(reason == "CONDITIONS_NOT_MET", format!("unmet conditions answer CONDITIONS_NOT_MET, not {reason}"));
+            stage.expect(
+                reason == "CONDITIONS_NOT_MET",
+                format!("unmet conditions answer CONDITIONS_NOT_MET, not {reason}"),
+            );
         }
     }
     Ok(())
 }
 
-async fn advance(stage: &mut Stage<'_>, convener: &Actor, topic: &str, stage_id: &str) -> Result<()> {
+async fn advance(stage: &mut Stage<'_>, convener: &Connection, topic: &str, stage_id: &str) -> Result<()> {
     let request = AdvanceTopicRequest {
         name: topic.to_owned(),
         request_id: uuid::Uuid::new_v4().to_string(),
         ..Default::default()
     };
-    let now = convener.deliberation().advance_topic(request).await.with_context(|| format!("moving on to {stage_id}"))?;
+    let now =
+        convener.deliberation().advance_topic(request).await.with_context(|| format!("moving on to {stage_id}"))?;
     let now = now.into_inner();
     stage.line(format!("→ {stage_id}"));
     stage.expect(now.stage == stage_id, format!("the topic is at {}, not at {stage_id}", now.stage));
     Ok(())
 }
 
-async fn record(actor: &Actor, topic: &str, kind: &str, role: &str, text: &str) -> Result<()> {
+async fn record(actor: &Connection, topic: &str, kind: &str, role: &str, text: &str) -> Result<()> {
     let outcome = if kind == "decision" { Outcome::Approved } else { Outcome::Unspecified };
     let request = RecordStageRequest {
         name: topic.to_owned(),
@@ -114,13 +117,16 @@ async fn record(actor: &Actor, topic: &str, kind: &str, role: &str, text: &str) 
     Ok(())
 }
 
-async fn ballot(stage: &mut Stage<'_>, convener: &Actor, topic: &str, adults: &[&Person]) -> Result<()> {
+async fn ballot(stage: &mut Stage<'_>, convener: &Connection, topic: &str, adults: &[&Person]) -> Result<()> {
     let close = beijing(14, 19, 0)?;
     let request = CreateBallotRequest {
         parent: AREA.to_owned(),
         ballot: Some(Ballot {
             topic: topic.to_owned(),
-            question: Some(Text { zh_cn: "是否同意划线轮流停放？".to_owned(), en: "Mark and share parking?".to_owned() }),
+            question: Some(Text {
+                zh_cn: "是否同意划线轮流停放？".to_owned(),
+                en: "Mark and share parking?".to_owned(),
+            }),
             close_time: Some(prost_types::Timestamp { seconds: close.timestamp(), nanos: 0 }),
             ..Default::default()
         }),
@@ -174,15 +180,15 @@ async fn ballot(stage: &mut Stage<'_>, convener: &Actor, topic: &str, adults: &[
 async fn published(stage: &mut Stage<'_>, ballot: &str, receipts: &[(String, Choice)]) -> Result<()> {
     let request = ListVotesRequest { name: ballot.to_owned(), page_size: 1000, ..Default::default() };
     let votes = stage.operator.deliberation().list_votes(request).await.context("published votes")?.into_inner().votes;
-    let found = receipts.iter().all(|(code, choice)| {
-        votes.iter().any(|vote| vote.receipt_code == *code && vote.choice() == *choice)
-    });
+    let found = receipts
+        .iter()
+        .all(|(code, choice)| votes.iter().any(|vote| vote.receipt_code == *code && vote.choice() == *choice));
     stage.line(format!("{} votes are published; every voter finds their own by its receipt code", votes.len()));
     stage.expect(found, "each receipt code stands beside the choice that was cast");
     Ok(())
 }
 
-async fn archive(stage: &mut Stage<'_>, convener: &Actor, topic: &str) -> Result<()> {
+async fn archive(stage: &mut Stage<'_>, convener: &Connection, topic: &str) -> Result<()> {
     let request = AdvanceTopicRequest { name: topic.to_owned(), ..Default::default() };
     convener.deliberation().advance_topic(request).await.context("filing the topic")?;
     let now = convener.deliberation().get_topic(GetTopicRequest { name: topic.to_owned() }).await?.into_inner();
@@ -191,7 +197,11 @@ async fn archive(stage: &mut Stage<'_>, convener: &Actor, topic: &str) -> Result
         ListArchivesRequest { parent: AREA.to_owned(), filter: format!("topic = \"{topic}\""), ..Default::default() };
     let files = convener.deliberation().list_archives(request).await?.into_inner().archives;
     let digest = files.first().map(|a| a.digest.clone()).unwrap_or_default();
-    stage.line(format!("the file is closed: {} archive, SHA-256 {}…", files.len(), digest.get(..12).unwrap_or_default()));
+    stage.line(format!(
+        "the file is closed: {} archive, SHA-256 {}…",
+        files.len(),
+        digest.get(..12).unwrap_or_default()
+    ));
     stage.expect(files.len() == 1, "the topic has one archive");
     Ok(())
 }

@@ -4,22 +4,18 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::client::Connection;
+use crate::suite::Suite;
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use linli_proto::dev::AdvanceClockRequest;
 use linli_proto::org::{ListPeopleRequest, Person};
-use tonic::transport::Channel;
-
-use super::actor::Actor;
-use crate::suite::Suite;
 
 /// Everything that the acts of the demo share.
 pub(super) struct Stage<'a> {
     pub(super) suite: &'a Suite,
-    pub(super) channel: Channel,
-    pub(super) operator: Actor,
-    pub(super) operator_token: String,
+    pub(super) operator: Connection,
     pub(super) profiles: PathBuf,
     pub(super) components: PathBuf,
     people: HashMap<String, Vec<Person>>,
@@ -33,18 +29,8 @@ pub(super) fn beijing(day: u32, hour: u32, minute: u32) -> Result<DateTime<Fixed
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(suite: &'a Suite, channel: Channel, profiles: PathBuf, components: PathBuf) -> Result<Self> {
-        let operator_token = suite.token("systems/operator")?;
-        Ok(Self {
-            operator: Actor::new(channel.clone(), &operator_token)?,
-            operator_token,
-            suite,
-            channel,
-            profiles,
-            components,
-            people: HashMap::new(),
-            failures: Vec::new(),
-        })
+    pub(super) fn new(suite: &'a Suite, operator: Connection, profiles: PathBuf, components: PathBuf) -> Self {
+        Self { operator, suite, profiles, components, people: HashMap::new(), failures: Vec::new() }
     }
 
     /// Prints the heading of an act.
@@ -72,8 +58,8 @@ impl<'a> Stage<'a> {
     }
 
     /// Somebody with the token of this subject.
-    pub(super) fn actor(&self, subject: &str) -> Result<Actor> {
-        Actor::new(self.channel.clone(), &self.suite.token(subject)?)
+    pub(super) fn actor(&self, subject: &str) -> Result<Connection> {
+        self.operator.clone().with_token(&self.suite.token(subject)?)
     }
 
     /// Moves the suite's clock forward.
@@ -166,4 +152,12 @@ impl<'a> Stage<'a> {
 #[expect(clippy::print_stdout, reason = "the story is the demo's output")]
 pub(super) fn say(text: &str) {
     println!("{text}");
+}
+
+/// The reason (UPPER_SNAKE) and the localized message of a refusal.
+pub(super) fn refusal(status: &tonic::Status) -> (String, String) {
+    use tonic_types::StatusExt as _;
+    let reason = status.get_details_error_info().map(|i| i.reason).unwrap_or_default();
+    let message = status.get_details_localized_message().map(|m| m.message);
+    (reason, message.unwrap_or_else(|| status.message().to_owned()))
 }

@@ -8,9 +8,8 @@ use linli_proto::points::{
     ListAwardsRequest, ListCardsRequest, Redemption, Transfer,
 };
 
-use super::actor::refusal;
 use super::bookings::Booked;
-use super::stage::Stage;
+use super::stage::{Stage, refusal};
 
 /// Brings in balances that residents had before the suite: one transfer each from the issuance account.
 pub(super) async fn opening_points(stage: &Stage<'_>, area: &str, asset: &str, who: &[(String, i64)]) -> Result<()> {
@@ -27,7 +26,12 @@ pub(super) async fn opening_points(stage: &Stage<'_>, area: &str, asset: &str, w
         request_id: uuid::Uuid::new_v4().to_string(),
     });
     let request = BatchCreateTransfersRequest { parent: parent.clone(), requests: requests.collect() };
-    stage.operator.points().batch_create_transfers(request).await.with_context(|| format!("opening points of {area}"))?;
+    stage
+        .operator
+        .points()
+        .batch_create_transfers(request)
+        .await
+        .with_context(|| format!("opening points of {area}"))?;
     Ok(())
 }
 

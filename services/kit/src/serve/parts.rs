@@ -110,8 +110,5 @@ impl EventSource for PeerFeed {
 pub const SERVICES: [&str; 5] = ["org", "rules", "points", "booking", "deliberation"];
 
 fn service_of(stream: &str) -> Result<&'static str> {
-    SERVICES
-        .into_iter()
-        .find(|s| stream.strip_prefix("streams/") == Some(s))
-        .ok_or_else(|| Error::not_found(stream))
+    SERVICES.into_iter().find(|s| stream.strip_prefix("streams/") == Some(s)).ok_or_else(|| Error::not_found(stream))
 }

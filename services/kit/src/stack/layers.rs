@@ -193,11 +193,8 @@ impl Serve for WhoCalls {
             }
         };
         let trace_id = request.extensions().get::<TraceId>().map_or_else(crate::call::new_trace_id, |t| t.0.clone());
-        let asked = request
-            .headers()
-            .get("grpc-timeout")
-            .and_then(|v| v.to_str().ok())
-            .and_then(deadline::parse_timeout);
+        let asked =
+            request.headers().get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
         let cause = match (&caller, passed) {
             (Caller::Service { .. }, Some(passed)) => passed.cause.into(),
             _ => "".into(),
@@ -308,8 +305,8 @@ impl Serve for Concurrency {
                 Ok(_permit) => self.next.clone().serve(request).await,
                 Err(()) => {
                     metrics::counter!("linli_shed_total", "service" => self.parts.service).increment(1);
-                    let error = Error::new(ErrorCode::ResourceExhausted, "OVERLOADED")
-                        .retry_after(Duration::from_millis(500));
+                    let error =
+                        Error::new(ErrorCode::ResourceExhausted, "OVERLOADED").retry_after(Duration::from_millis(500));
                     self.parts.answer(error, lang)
                 }
             }
@@ -329,8 +326,7 @@ impl Serve for CodecErrors {
         let lang = lang_of(request.headers());
         Box::pin(async move {
             let answer = self.next.clone().serve(request).await;
-            if !answer.headers().contains_key("grpc-status")
-                || answer.headers().contains_key("grpc-status-details-bin")
+            if !answer.headers().contains_key("grpc-status") || answer.headers().contains_key("grpc-status-details-bin")
             {
                 return answer;
             }
@@ -352,12 +348,12 @@ fn typed(status: &tonic::Status, path: &str) -> Option<Error> {
                     .with("limit_bytes", crate::serve::MAX_MESSAGE_BYTES),
             )
         }
-        tonic::Code::Internal if message.contains("decode") || message.contains("utf8") || message.contains("UTF-8") => {
+        tonic::Code::Internal
+            if message.contains("decode") || message.contains("utf8") || message.contains("UTF-8") =>
+        {
             Some(Error::new(ErrorCode::InvalidArgument, "MALFORMED_MESSAGE"))
         }
-        tonic::Code::Unimplemented => {
-            Some(Error::new(ErrorCode::Unimplemented, "NO_SUCH_METHOD").with("method", path))
-        }
+        tonic::Code::Unimplemented => Some(Error::new(ErrorCode::Unimplemented, "NO_SUCH_METHOD").with("method", path)),
         _ => None,
     }
 }
