@@ -170,7 +170,7 @@ async fn day_of_service(world: &World, op: &Caller, slot: &str) {
     let booking = first(&listed, "bookings")["name"].clone();
     assert_eq!(first(&listed, "bookings")["slot"], json!(slot));
     let early = op.refused("booking.CompleteBooking", json!({"name": booking})).await;
-    assert_eq!(early.reason, "WRONG_STATE", "nobody has come yet: {early:?}");
+    assert_eq!((early.code, early.reason.as_str()), (Code::FailedPrecondition, "TOO_EARLY"));
     world.advance_hours(25).await;
     let came = op.ok("booking.CheckInBooking", json!({"name": booking})).await;
     assert_eq!(came["state"], "BOOKING_STATE_CHECKED_IN");
