@@ -46,10 +46,10 @@ impl Notes {
         locked(&self.names).entry(collection.to_owned()).or_default().insert(name.to_owned());
     }
 
-    /// Another resource of the collection, of those that were seen.
+    /// Another resource of the area and collection, of those that were seen.
     fn other(&self, name: &str) -> Option<String> {
         let collection = name.split('/').nth(2)?;
-        locked(&self.names).get(collection)?.iter().find(|other| *other != name).cloned()
+        locked(&self.names).get(collection)?.iter().find(|other| *other != name && other.split('/').nth(1) == name.split('/').nth(1)).cloned()
     }
 }
 
@@ -182,12 +182,14 @@ fn twist(body: &mut Value) -> bool {
         let changed = match (key.as_str(), &value) {
             ("en" | "full_name" | "text" | "title" | "answer", Value::String(text)) => Value::from(format!("{text}!")),
             ("import_key", Value::String(key)) => Value::from(format!("{key}-other")),
-            ("value" | "quantity" | "party", Value::Number(n)) => Value::from(n.as_i64().unwrap_or_default() + 1),
+            ("value" | "quantity" | "cap" | "capacity" | "horizon_days" | "number", Value::Number(n)) => Value::from(n.as_i64().unwrap_or_default() + 1),
             ("basis", Value::String(_)) => Value::from("BASIS_RECRUITED"),
             ("choice", Value::String(choice)) if choice.starts_with("CHOICE_") => Value::from("CHOICE_ABSTAIN"),
             ("minutes", Value::Number(_)) => Value::from(7),
             ("etag", Value::String(_)) => Value::from("r777"),
             ("kind", Value::String(kind)) if kind == "built-on" => Value::from("joint"),
+            ("kind", Value::String(kind)) if kind == "joint" => Value::from("built-on"),
+            ("kinds", Value::Array(_)) => json!(["another"]),
             _ => continue,
         };
         *value = changed;

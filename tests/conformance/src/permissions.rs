@@ -48,6 +48,15 @@ fn request(rpc: &Rpc) -> Value {
         message = inner;
     }
     at[*last] = name(rpc, &message, last).into();
+    let somebody = of_collection("people");
+    // What residents do for themselves is asked here for a resident of xinhua.
+    match rpc.short().as_str() {
+        "booking.CreateBooking" => body["booking"] = json!({"resident": somebody, "slot": of_collection("slots")}),
+        "points.CreateRedemption" => {
+            body["redemption"] = json!({"holder": somebody, "reward": of_collection("rewards")});
+        }
+        _ => {}
+    }
     body
 }
 
@@ -58,6 +67,7 @@ fn name(rpc: &Rpc, message: &MessageDescriptor, field: &str) -> String {
         ("operations.ListOperations", _) => return "areas/xinhua/operations".to_owned(),
         (short, _) if short.starts_with("operations.") => return of_collection("operations"),
         ("rules.UploadPluginVersion", _) => return of_collection("plugins"),
+        ("points.GetAccount", _) => return "areas/xinhua/accounts/points.redeemed".to_owned(),
         (_, "parent") => return "areas/xinhua".to_owned(),
         _ => {}
     }

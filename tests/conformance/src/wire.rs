@@ -1,7 +1,6 @@
 //! Any RPC by its name: requests and answers as JSON, over the descriptors of the contract.
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use linli_proto::MethodInfo;
 use prost::Message as _;
@@ -111,8 +110,6 @@ impl Decoder for Raw {
 pub(crate) struct Terms {
     /// The token; `None`: none is sent.
     pub(crate) token: Option<String>,
-    /// The deadline that the server is told.
-    pub(crate) timeout: Option<Duration>,
 }
 
 /// Calls a path with these messages: one, or several for a stream of requests.
@@ -125,10 +122,6 @@ pub(crate) async fn call(channel: &Channel, path: &str, messages: Vec<Vec<u8>>, 
     metadata.insert("accept-language", "en".parse().expect("ASCII"));
     if let Some(token) = &terms.token {
         metadata.insert("authorization", format!("Bearer {token}").parse().expect("ASCII"));
-    }
-    // Only the server is told, so that it is the server that must be punctual.
-    if let Some(timeout) = terms.timeout {
-        metadata.insert("grpc-timeout", format!("{}m", timeout.as_millis()).parse().expect("ASCII"));
     }
     client.client_streaming(request, path, Raw).await.map(tonic::Response::into_inner)
 }

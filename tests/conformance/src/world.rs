@@ -33,7 +33,7 @@ impl World {
     /// A caller with the token of a subject.
     pub(crate) fn caller(&self, subject: &str) -> Caller {
         let token = self.suite.suite().token(subject).expect("the development issuer issues");
-        let terms = Terms { token: Some(token), ..Terms::default() };
+        let terms = Terms { token: Some(token) };
         Caller { channel: self.channel.clone(), terms, notes: self.notes.clone(), who: subject.to_owned() }
     }
 

@@ -113,11 +113,15 @@ async fn state(op: &Caller, name: &Value, state: &str) -> Value {
 async fn booked(world: &World, op: &Caller, who: &str, slot: &str, more: Value) -> Value {
     let grant = json!({"from": "issuance", "to": who, "amount": {"asset": "points", "value": 10}});
     op.ok("points.CreateTransfer", json!({"parent": PARENT, "transfer": grant})).await;
-    let mut booking = json!({"slot": slot, "party": 1});
+    let mut booking = json!({"slot": slot});
     for (key, value) in more.as_object().cloned().unwrap_or_default() {
         booking[key] = value;
     }
-    world.caller(who).ok("booking.CreateBooking", json!({"parent": PARENT, "booking": booking})).await
+    let body = json!({"parent": PARENT, "booking": booking});
+    // Whoever names themselves sends another request, though it means the same.
+    let mut other = body.clone();
+    other["booking"]["resident"] = who.into();
+    world.caller(who).ok_or("booking.CreateBooking", body, other).await
 }
 
 async fn waitlist(world: &World, op: &Caller, slots: &[String]) {

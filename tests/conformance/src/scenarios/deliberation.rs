@@ -12,9 +12,12 @@ const PARENT: &str = "areas/xinhua";
 
 pub(super) async fn play(world: &World) {
     let op = world.secretary();
-    let topic = raised(world, &op).await;
+    let [topic, other] = raised(world, &op).await;
     records(&op, &topic).await;
+    records(&op, &other).await;
     let ballot = opened(&op, &topic).await;
+    // Another one, at which nobody votes.
+    opened(&op, &other).await;
     votes(world, &op, &ballot).await;
     let ended = archived(&op, &topic).await;
     assert_eq!(ended["state"], "TOPIC_STATE_ARCHIVED");
@@ -33,7 +36,7 @@ fn template() -> Value {
     ]})
 }
 
-async fn raised(world: &World, op: &Caller) -> String {
+async fn raised(world: &World, op: &Caller) -> [String; 2] {
     let kind = Kind {
         service: "deliberation",
         message: "ProcessTemplate",
@@ -51,24 +54,28 @@ async fn raised(world: &World, op: &Caller) -> String {
     };
     let made = raiser.ok("deliberation.CreateTopic", topic("车位")).await;
     assert_eq!((field(&made, "stage"), field(&made, "raised_by")), ("collect", world.community.adult(6)));
-    let other = raiser.ok("deliberation.CreateTopic", topic("路灯")).await;
-    let body = json!({"name": other["name"], "answer": "路灯已修"});
+    let other = raiser.ok("deliberation.CreateTopic", topic("花坛")).await;
+    let lamp = raiser.ok("deliberation.CreateTopic", topic("路灯")).await;
+    let body = json!({"name": lamp["name"], "answer": "路灯已修"});
     let closed = op.ok("deliberation.CloseTopic", body).await;
     assert_eq!(closed["state"], "TOPIC_STATE_CLOSED");
     let listed = op.ok("deliberation.ListTopics", json!({"parent": PARENT})).await;
-    assert_eq!(listed["topics"].as_array().map(Vec::len), Some(2));
+    assert_eq!(listed["topics"].as_array().map(Vec::len), Some(3));
     let early = op.refused("deliberation.AdvanceTopic", json!({"name": made["name"]})).await;
     assert_eq!((early.code, early.reason.as_str()), (Code::FailedPrecondition, "CONDITIONS_NOT_MET"));
     for who in [world.community.elder(6), world.community.adult(7)] {
-        world.caller(who).ok("deliberation.SupportTopic", json!({"name": made["name"]})).await;
+        for topic in [&made, &other] {
+            world.caller(who).ok("deliberation.SupportTopic", json!({"name": topic["name"]})).await;
+        }
     }
     let read = op.ok("deliberation.GetTopic", json!({"name": made["name"]})).await;
     assert_eq!((read["supports"].as_i64(), &first(&read, "conditions")["met"]), (Some(2), &json!(true)));
-    op.ok("deliberation.AdvanceTopic", json!({"name": made["name"]})).await;
-    field(&made, "name").to_owned()
+    [made, other].map(|topic| field(&topic, "name").to_owned())
 }
 
+/// Takes a topic to its vote.
 async fn records(op: &Caller, topic: &str) {
+    op.ok("deliberation.AdvanceTopic", json!({"name": topic})).await;
     let minutes = json!({"kind": "minutes", "text": "会议记录", "attendance": 12});
     let record = op.ok("deliberation.RecordStage", json!({"name": topic, "record": minutes})).await;
     assert_eq!((field(&record, "stage"), field(&record, "topic")), ("discuss", topic));
@@ -79,7 +86,6 @@ async fn records(op: &Caller, topic: &str) {
     assert_eq!(moved["stage"], "vote");
 }
 
-/// Opens two ballots; the second one nobody votes at.
 async fn opened(op: &Caller, topic: &str) -> Value {
     let body = json!({"parent": PARENT, "ballot": {
         "topic": topic, "question": text("Park here?"), "close_time": "2026-11-03T09:00:00Z",
@@ -87,7 +93,8 @@ async fn opened(op: &Caller, topic: &str) -> Value {
     let ballot = op.ok("deliberation.CreateBallot", body.clone()).await;
     assert_eq!((field(&ballot, "state"), ballot["electors"].as_i64()), ("BALLOT_STATE_OPEN", Some(5)), "{ballot}");
     assert!(ballot["result"].is_null(), "no result while it is open");
-    op.ok("deliberation.CreateBallot", body).await;
+    let twice = op.refused("deliberation.CreateBallot", body).await;
+    assert_eq!((twice.code, twice.reason.as_str()), (Code::FailedPrecondition, "BALLOT_STILL_OPEN"));
     assert_eq!(op.ok("deliberation.GetBallot", json!({"name": ballot["name"]})).await, ballot);
     ballot
 }

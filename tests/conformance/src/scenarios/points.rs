@@ -138,7 +138,8 @@ pub(super) async fn awards(world: &World, volunteer: &str) {
     let card = super::first(&cards, "cards");
     assert_eq!(&own.ok("points.GetCard", json!({"name": card["name"]})).await, card);
     let gift = json!({"reward": world.name("rewards/gift"), "card": card["name"]});
-    own.ok("points.CreateRedemption", json!({"parent": PARENT, "redemption": gift})).await;
+    let rice = json!({"parent": PARENT, "redemption": {"reward": world.name("rewards/rice")}});
+    own.ok_or("points.CreateRedemption", json!({"parent": PARENT, "redemption": gift}), rice).await;
     let card = own.ok("points.GetCard", json!({"name": card["name"]})).await;
     assert_eq!(card["state"], "CARD_STATE_REDEEMED");
 }
