@@ -41,9 +41,10 @@ impl Notes {
 
     fn remember(&self, rpc: &Rpc, answer: &Value) {
         locked(&self.answered).insert(rpc.info.path.clone());
-        let Some(name) = answer["name"].as_str() else { return };
-        let Some(collection) = name.split('/').nth(2) else { return };
-        locked(&self.names).entry(collection.to_owned()).or_default().insert(name.to_owned());
+        for name in named(answer) {
+            let Some(collection) = name.split('/').nth(2) else { continue };
+            locked(&self.names).entry(collection.to_owned()).or_default().insert(name);
+        }
     }
 
     /// Another resource of the area and collection, of those that were seen.

@@ -18,10 +18,12 @@ pub(super) async fn play(world: &World) {
     waitlist(world, &op, &slots).await;
     approvals(world, &op).await;
     let cancelled = slots[2].clone();
-    booked(world, &op, world.community.elder(4), &cancelled, json!({})).await;
+    let late = booked(world, &op, world.community.elder(4), &cancelled, json!({})).await;
+    state(&op, &late["name"], "CONFIRMED").await;
     let reason = text("The barber is ill");
     let slot = op.ok("booking.CancelSlot", json!({"name": cancelled, "reason": reason})).await;
     assert_eq!(slot["state"], "SLOT_STATE_CANCELLED");
+    state(&op, &late["name"], "CANCELLED").await;
     receipts(&op).await;
     day_of_service(world, &op, &slots[0]).await;
 }
