@@ -105,7 +105,8 @@ async fn sizes(op: &Caller) {
     let items: Vec<Value> = (0..10_000).map(|n| create(&format!("u{n}"), unit("grid", ""))).collect();
     let refused = op.refused("org.BatchCreateUnits", json!({"parent": PARENT, "requests": items})).await;
     names_field(&refused, "requests", "FIELD_TOO_MANY");
-    let transfer = json!({"transfer": {"from": "issuance", "to": "redeemed", "amount": {"asset": "points", "value": 1}}});
+    let transfer =
+        json!({"transfer": {"from": "issuance", "to": "redeemed", "amount": {"asset": "points", "value": 1}}});
     let items = vec![transfer; 10_000];
     let refused = op.refused("points.BatchCreateTransfers", json!({"parent": PARENT, "requests": items})).await;
     names_field(&refused, "requests", "FIELD_TOO_MANY");
@@ -118,7 +119,8 @@ async fn sizes(op: &Caller) {
 async fn bytes(op: &Caller) {
     let terms = &op.terms;
     let get = &Rpc::of("org.GetUnit").info.path;
-    for (what, message) in [("invalid UTF-8", vec![0x0a, 0x02, 0xff, 0xfe]), ("a cut message", vec![0x0a, 0x20, 0x41])] {
+    for (what, message) in [("invalid UTF-8", vec![0x0a, 0x02, 0xff, 0xfe]), ("a cut message", vec![0x0a, 0x20, 0x41])]
+    {
         let refused = raw(op, get, message, terms).await.expect_err(what);
         assert_eq!((refused.code, refused.reason.as_str()), (Code::InvalidArgument, "MALFORMED_MESSAGE"), "{what}");
     }
@@ -136,7 +138,11 @@ async fn callers(world: &World) {
     let stranger = world.caller("areas/guanba/people/per-00000000000000000000000001");
     let refused = stranger.refused("org.GetUnit", json!({"name": world.name("units/grid-1")})).await;
     let none = stranger.refused("org.GetUnit", json!({"name": world.name("units/none")})).await;
-    assert_eq!((refused.code, none.code), (Code::PermissionDenied, Code::PermissionDenied), "nothing tells what exists");
+    assert_eq!(
+        (refused.code, none.code),
+        (Code::PermissionDenied, Code::PermissionDenied),
+        "nothing tells what exists"
+    );
 }
 
 /// Calls as a browser would, over HTTP/1.1: tonic's own client would give up by itself, and hide what the server does.

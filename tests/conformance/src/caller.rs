@@ -50,7 +50,11 @@ impl Notes {
     /// Another resource of the area and collection, of those that were seen.
     fn other(&self, name: &str) -> Option<String> {
         let collection = name.split('/').nth(2)?;
-        locked(&self.names).get(collection)?.iter().find(|other| *other != name && other.split('/').nth(1) == name.split('/').nth(1)).cloned()
+        locked(&self.names)
+            .get(collection)?
+            .iter()
+            .find(|other| *other != name && other.split('/').nth(1) == name.split('/').nth(1))
+            .cloned()
     }
 }
 
@@ -104,7 +108,11 @@ impl Caller {
     /// Notes that the gateway keeps an internal RPC to itself.
     pub(crate) async fn internal_only(&self, short: &str) {
         let refused = self.refused(short, json!({})).await;
-        assert_eq!((refused.code, refused.reason.as_str()), (tonic::Code::PermissionDenied, "INTERNAL_ONLY"), "{short}");
+        assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (tonic::Code::PermissionDenied, "INTERNAL_ONLY"),
+            "{short}"
+        );
         self.notes.remember(Rpc::of(short), &Value::Null);
     }
 
@@ -183,7 +191,9 @@ fn twist(body: &mut Value) -> bool {
         let changed = match (key.as_str(), &value) {
             ("en" | "full_name" | "text" | "title" | "answer", Value::String(text)) => Value::from(format!("{text}!")),
             ("import_key", Value::String(key)) => Value::from(format!("{key}-other")),
-            ("value" | "quantity" | "cap" | "capacity" | "horizon_days" | "number", Value::Number(n)) => Value::from(n.as_i64().unwrap_or_default() + 1),
+            ("value" | "quantity" | "cap" | "capacity" | "horizon_days" | "number", Value::Number(n)) => {
+                Value::from(n.as_i64().unwrap_or_default() + 1)
+            }
             ("basis", Value::String(_)) => Value::from("BASIS_RECRUITED"),
             ("choice", Value::String(choice)) if choice.starts_with("CHOICE_") => Value::from("CHOICE_ABSTAIN"),
             ("minutes", Value::Number(_)) => Value::from(7),

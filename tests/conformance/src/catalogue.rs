@@ -88,7 +88,8 @@ impl Kind<'_> {
         let lists = |rpc: &&Rpc| {
             let of_kind = |m: &prost_reflect::MessageDescriptor| m.name() == self.message;
             let output = rpc.descriptor.output();
-            rpc.descriptor.name().starts_with("List") && output.fields().any(|f| f.kind().as_message().is_some_and(of_kind))
+            rpc.descriptor.name().starts_with("List")
+                && output.fields().any(|f| f.kind().as_message().is_some_and(of_kind))
         };
         rpcs.into_iter().find(lists).expect("what can be created can be listed").short()
     }

@@ -104,7 +104,8 @@ fn pattern(message: &MessageDescriptor) -> Option<String> {
 fn referenced(message: &MessageDescriptor, field: &str) -> Option<String> {
     let options = message.get_field_by_name(field)?.options();
     let wanted = option_text(&options, "google.api.resource_reference", "type")?;
-    let of_type = |m: &MessageDescriptor| option_text(&m.options(), "google.api.resource", "type").as_deref() == Some(&wanted);
+    let of_type =
+        |m: &MessageDescriptor| option_text(&m.options(), "google.api.resource", "type").as_deref() == Some(&wanted);
     pattern(&linli_proto::pool().all_messages().find(of_type)?)
 }
 
@@ -117,7 +118,10 @@ async fn code(by: &Caller, rpc: &Rpc) -> Result<Value, linli_harness::Refusal> {
 #[test]
 fn requests_name_what_each_rpc_is_about() {
     assert_eq!(request(Rpc::of("booking.CancelBooking")), json!({"name": of_collection("bookings")}));
-    assert_eq!(request(Rpc::of("points.UpdateCardType")), json!({"card_type": {"name": "areas/xinhua/cardTypes/some"}}));
+    assert_eq!(
+        request(Rpc::of("points.UpdateCardType")),
+        json!({"card_type": {"name": "areas/xinhua/cardTypes/some"}})
+    );
     assert_eq!(request(Rpc::of("org.UpdateArea")), json!({"area": {"name": "areas/xinhua"}}));
 }
 
@@ -128,7 +132,8 @@ async fn without_a_token_no_rpc_answers() {
         let mut wrong = Vec::new();
         for rpc in rpcs().iter().filter(|rpc| !rpc.info.internal_only) {
             match code(&world.nobody(), rpc).await {
-                Err(refused) if (refused.code, refused.reason.as_str()) == (Code::Unauthenticated, "UNAUTHENTICATED") => {}
+                Err(refused)
+                    if (refused.code, refused.reason.as_str()) == (Code::Unauthenticated, "UNAUTHENTICATED") => {}
                 other => wrong.push(format!("{}: {other:?}", rpc.short())),
             }
         }

@@ -53,8 +53,10 @@ impl Rpc {
     /// An answer as JSON, by the field names of the contract, defaults included.
     pub(crate) fn decode(&self, answer: &[u8]) -> Value {
         let message = DynamicMessage::decode(self.descriptor.output(), answer).expect("an answer of the contract");
-        let options =
-            SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false).skip_default_fields(false);
+        let options = SerializeOptions::new()
+            .use_proto_field_name(true)
+            .stringify_64_bit_integers(false)
+            .skip_default_fields(false);
         message.serialize_with_options(serde_json::value::Serializer, &options).expect("an answer is JSON")
     }
 }
@@ -113,7 +115,12 @@ pub(crate) struct Terms {
 }
 
 /// Calls a path with these messages: one, or several for a stream of requests.
-pub(crate) async fn call(channel: &Channel, path: &str, messages: Vec<Vec<u8>>, terms: &Terms) -> Result<Vec<u8>, Status> {
+pub(crate) async fn call(
+    channel: &Channel,
+    path: &str,
+    messages: Vec<Vec<u8>>,
+    terms: &Terms,
+) -> Result<Vec<u8>, Status> {
     let mut client = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(32 << 20);
     client.ready().await.map_err(|e| Status::unavailable(format!("the gateway does not answer: {e}")))?;
     let path = PathAndQuery::try_from(path).expect("a path");

@@ -81,17 +81,22 @@ impl App {
             })
             .await?;
         match done {
-            Once::Done(Asked::Valid(row)) => Ok(Operation {
-                name: row.operation.clone(),
-                metadata: Some(metadata(&row.name())),
-                done: true,
-                result: Some(operation::Result::Response(response(&row, ctx.lang)?)),
-            }),
-            Once::Done(Asked::Runs(name)) | Once::Repeat(name) => {
-                let mut found = self.operations.get(&name).await?.to_proto(self.parts.kit.service, ctx.lang);
-                found.metadata.get_or_insert_with(|| metadata(&r.name));
-                Ok(found)
-            }
+            Once::Done(Asked::Valid(row)) => ended(&row, ctx.lang),
+            Once::Done(Asked::Runs(name)) | Once::Repeat(name) => match self.operations.get(&name).await {
+                Ok(found) => {
+                    let mut found = found.to_proto(self.parts.kit.service, ctx.lang);
+                    found.metadata.get_or_insert_with(|| metadata(&r.name));
+                    Ok(found)
+                }
+                // Somebody has deleted it; what came of it stands in the version.
+                Err(gone) if gone.code() == ErrorCode::NotFound => {
+                    match store::version_of(self.parts.store.reader(), &area, id).await? {
+                        Some(row) if row.state() == State::Valid => ended(&row, ctx.lang),
+                        _ => Err(gone),
+                    }
+                }
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -105,6 +110,16 @@ impl App {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The operation of a version that is valid.
+fn ended(row: &VersionRow, lang: Lang) -> Result<Operation> {
+    Ok(Operation {
+        name: row.operation.clone(),
+        metadata: Some(metadata(&row.name())),
+        done: true,
+        result: Some(operation::Result::Response(response(row, lang)?)),
+    })
 }
 
 /// Runs validations in the background until the process goes down.

@@ -53,7 +53,8 @@ async fn catalogues(world: &World, op: &Caller) {
     for (id, offering) in [("lunch", lunch), ("repair", repair)] {
         op.ok("booking.CreateOffering", json!({"parent": PARENT, "offering_id": id, "offering": offering})).await;
     }
-    let station = |name: &str| json!({"display_name": text(name), "kind": "micro-station", "unit": world.name("units/grid-1")});
+    let station =
+        |name: &str| json!({"display_name": text(name), "kind": "micro-station", "unit": world.name("units/grid-1")});
     walkable("Station", "stations", ("hut", station("hut")), ("gone", station("gone"))).walk(op).await;
     let schedule = |offering: &str, start: &str, capacity: i32| {
         json!({

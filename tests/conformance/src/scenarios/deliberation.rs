@@ -80,7 +80,9 @@ async fn records(op: &Caller, topic: &str) {
     let record = op.ok("deliberation.RecordStage", json!({"name": topic, "record": minutes})).await;
     assert_eq!((field(&record, "stage"), field(&record, "topic")), ("discuss", topic));
     assert_eq!(op.ok("deliberation.GetStageRecord", json!({"name": record["name"]})).await, record);
-    let listed = op.ok("deliberation.ListStageRecords", json!({"parent": PARENT, "filter": format!("topic = \"{topic}\"")})).await;
+    let listed = op
+        .ok("deliberation.ListStageRecords", json!({"parent": PARENT, "filter": format!("topic = \"{topic}\"")}))
+        .await;
     assert_eq!(listed["stage_records"].as_array().map(Vec::len), Some(1));
     let moved = op.ok("deliberation.AdvanceTopic", json!({"name": topic})).await;
     assert_eq!(moved["stage"], "vote");

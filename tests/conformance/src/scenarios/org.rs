@@ -76,8 +76,13 @@ async fn units(world: &World) {
     let all = op.ok("org.SummarizeArea", json!({"name": PARENT})).await;
     assert_eq!((all["households"].as_i64(), all["people"].as_i64()), (Some(10), Some(20)));
     let gaps = op.ok("org.ListGaps", json!({"parent": PARENT, "unit": seven})).await;
-    assert_eq!(gaps["total_size"].as_i64().unwrap_or_default(), 4, "two posts of the micro-grid, its households, the grid's worker: {gaps}");
-    let link = |id: &str| json!({"kind": "built-on", "from_unit": seven, "to_unit": world.name(&format!("units/{id}"))});
+    assert_eq!(
+        gaps["total_size"].as_i64().unwrap_or_default(),
+        4,
+        "two posts of the micro-grid, its households, the grid's worker: {gaps}"
+    );
+    let link =
+        |id: &str| json!({"kind": "built-on", "from_unit": seven, "to_unit": world.name(&format!("units/{id}"))});
     let links = Kind {
         service: "org",
         message: "UnitLink",
@@ -91,7 +96,8 @@ async fn units(world: &World) {
 
 async fn people(world: &World) {
     let op = world.secretary();
-    let household = json!({"parent": PARENT, "household": {"unit": world.name("units/micro-1"), "import_key": "h-new"}});
+    let household =
+        json!({"parent": PARENT, "household": {"unit": world.name("units/micro-1"), "import_key": "h-new"}});
     let household = op.ok("org.CreateHousehold", household).await;
     let read = op.ok("org.GetHousehold", json!({"name": household["name"]})).await;
     assert_eq!(read, household);
@@ -130,7 +136,8 @@ async fn appointments(world: &World) {
     let head = op.ok("org.CreateAppointment", appoint(world.community.adult(0), "micro-1", "head")).await;
     assert_eq!(head["state"], "APPOINTMENT_STATE_ACTIVE");
     assert_eq!(op.ok("org.GetAppointment", json!({"name": head["name"]})).await, head);
-    let conflict = op.refused("org.CreateAppointment", appoint(world.community.adult(0), "micro-1", "housekeeper")).await;
+    let conflict =
+        op.refused("org.CreateAppointment", appoint(world.community.adult(0), "micro-1", "housekeeper")).await;
     assert!(conflict.names("appointment.role"), "posts in conflict: {conflict:?}");
     let batch = json!({"parent": PARENT, "requests": [
         appoint(world.community.adult(6), "micro-2", "head"),

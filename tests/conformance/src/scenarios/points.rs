@@ -77,7 +77,8 @@ async fn transfers(world: &World, op: &Caller) {
     let poor = world.caller(adult).refused("points.CreateTransfer", transfer(adult, elder, 51)).await;
     assert_eq!((poor.code, poor.reason.as_str()), (Code::FailedPrecondition, "INSUFFICIENT_BALANCE"), "{poor:?}");
     let entries = op.ok("points.ListEntries", json!({"parent": PARENT})).await;
-    let values = entries["entries"].as_array().expect("entries").iter().map(|e| e["value"].as_i64().unwrap_or_default());
+    let values =
+        entries["entries"].as_array().expect("entries").iter().map(|e| e["value"].as_i64().unwrap_or_default());
     assert_eq!(values.sum::<i64>(), 0, "entries sum to zero");
     let listed = op.ok("points.ListTransfers", json!({"parent": PARENT})).await;
     assert_eq!(listed["transfers"].as_array().map(Vec::len), Some(4));

@@ -75,9 +75,7 @@ async fn operations(op: &Caller, version: &str) {
 }
 
 async fn bindings(op: &Caller, [haircut, repairs, thanks]: [&Value; 3]) {
-    let binding = |hook: &str, version: &Value, kinds: &[&str]| {
-        json!({"hook": hook, "plugin_version": version["name"], "kinds": kinds})
-    };
+    let binding = |hook: &str, version: &Value, kinds: &[&str]| json!({"hook": hook, "plugin_version": version["name"], "kinds": kinds});
     let kind = Kind {
         service: "rules",
         message: "RuleBinding",
