@@ -12,6 +12,7 @@ use crate::floor::Floors;
 use crate::report::{Comparison, say};
 use crate::scenario::access::{self, Shape};
 use crate::scenario::bookings::{Bookings, Spread};
+use crate::scenario::rules::Rules;
 use crate::scenario::transfers::Transfers;
 
 /// What can be measured.
@@ -25,6 +26,8 @@ enum Scenario {
     Bookings,
     /// Bookings on one slot
     HotSlot,
+    /// Rule evaluation, asked for by a service
+    Rules,
     /// The floors alone: select, insert, batches
     Floors,
 }
@@ -72,7 +75,14 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     let (rounds, seconds) = if args.quick { (3, 3) } else { (args.rounds, args.seconds) };
     let warm = Duration::from_secs(if args.quick { 1 } else { 2 });
     let span = Span { warm, measured: Duration::from_secs(seconds) };
-    let all = [Scenario::Access, Scenario::Floors, Scenario::Transfers, Scenario::Bookings, Scenario::HotSlot];
+    let all = [
+        Scenario::Access,
+        Scenario::Floors,
+        Scenario::Transfers,
+        Scenario::Bookings,
+        Scenario::HotSlot,
+        Scenario::Rules,
+    ];
     let wanted = if args.scenarios.is_empty() { all.to_vec() } else { args.scenarios.clone() };
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     say(&format!(
@@ -119,6 +129,7 @@ struct Run<'a> {
 enum Load {
     Transfers(Transfers),
     Bookings(Bookings),
+    Rules(Rules),
 }
 
 impl Load {
@@ -126,13 +137,16 @@ impl Load {
         match self {
             Self::Transfers(load) => load.run(span, database).await,
             Self::Bookings(load) => load.run(span, database).await,
+            Self::Rules(load) => load.run(span, database).await,
         }
     }
 
-    async fn books(&self) -> Result<i64> {
+    /// How much was looked at; `None` when nothing was written.
+    async fn books(&self) -> Result<Option<i64>> {
         match self {
-            Self::Transfers(load) => load.books().await,
-            Self::Bookings(load) => load.books().await,
+            Self::Transfers(load) => load.books().await.map(Some),
+            Self::Bookings(load) => load.books().await.map(Some),
+            Self::Rules(_) => Ok(None),
         }
     }
 }
@@ -170,6 +184,7 @@ impl Run<'_> {
             Scenario::Transfers => Some(Load::Transfers(Transfers::start(url, people, shape).await?)),
             Scenario::Bookings => Some(Load::Bookings(Bookings::start(url, people, shape, Spread::Many).await?)),
             Scenario::HotSlot => Some(Load::Bookings(Bookings::start(url, people, shape, Spread::One).await?)),
+            Scenario::Rules => Some(Load::Rules(Rules::start(url, shape).await?)),
             Scenario::Access | Scenario::Floors => None,
         })
     }
@@ -196,13 +211,17 @@ impl Run<'_> {
         cluster.sql("postgres", &format!("CREATE DATABASE {database}"))?;
         let load = self.start(scenario, Some(&cluster.url(&database))).await?.context("a load")?;
         let file = match scenario {
-            Scenario::Transfers => "transfer_spread_one_statement",
-            Scenario::Bookings => "booking_many_slots_one_statement",
-            _ => "booking_one_slot_one_statement",
+            Scenario::Transfers => Some("transfer_spread_one_statement"),
+            Scenario::Bookings => Some("booking_many_slots_one_statement"),
+            Scenario::HotSlot => Some("booking_one_slot_one_statement"),
+            // Nothing that SQL does.
+            Scenario::Rules | Scenario::Access | Scenario::Floors => None,
         };
         let mut comparison = Comparison::new(format!("{scenario:?} on PostgreSQL"));
         for _ in 0..self.rounds {
-            comparison.floor.push(floors.run(file, 16, time)?);
+            if let Some(file) = file {
+                comparison.floor.push(floors.run(file, 16, time)?);
+            }
             comparison.linli.push(load.run(self.span, Some(cluster.postmaster())).await?);
         }
         comparison.say();
@@ -220,7 +239,7 @@ impl Run<'_> {
     }
 
     async fn books(&self, load: &Load) -> Result<()> {
-        let looked = load.books().await?;
+        let Some(looked) = load.books().await? else { return Ok(()) };
         ensure!(looked > 0, "the books are empty");
         say(&format!("books checked: {looked} rows or groups, every invariant holds\n"));
         Ok(())

@@ -54,6 +54,8 @@ pub(crate) fn config(dir: &Path, url: Option<&str>) -> Result<Config> {
     // With the recorder of metrics, as in earnest.
     config.http_listen = Some(free);
     config.migrate_at_start = true;
+    // The binary beside this program answers as the validator; without it only the rules' scenario fails.
+    config.plugin_validator = std::env::current_exe().ok().map(|me| me.with_file_name("linli-validate-worker"));
     if let Some(url) = url {
         config.store.engine = EngineConfig::Postgres { url: url.to_owned().into(), max_connections: 16 };
     }
@@ -170,6 +172,12 @@ impl Player {
         let issuer = self.keys()?.issuer().map_err(|e| anyhow!("{e}"))?;
         let life = std::time::Duration::from_secs(12 * 3600);
         subjects.into_iter().map(|s| issuer.issue(s, life).map_err(|e| anyhow!("{e}"))).collect()
+    }
+
+    /// A service's own token.
+    pub(crate) fn service_token(&self, service: &'static str) -> Result<String> {
+        let identity = self.keys()?.identity(service).map_err(|e| anyhow!("{e}"))?;
+        Ok(identity.token().map_err(|e| anyhow!("{e}"))?.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod bookings;
+pub(crate) mod rules;
 pub(crate) mod transfers;
 
 use std::sync::Arc;

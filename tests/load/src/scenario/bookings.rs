@@ -53,9 +53,9 @@ struct Book {
 impl Worker for Book {
     async fn step(&mut self) -> Result<(), Status> {
         let n = usize::try_from(self.counter.next()).unwrap_or(0);
-        // Every pair of slot and resident once.
+        // Every pair of slot and resident once; neighbours in time are different residents.
         let (slot, resident) = match self.spread {
-            Spread::Many => (n % self.slots.len(), n / self.slots.len() % self.tokens.len()),
+            Spread::Many => (n % self.slots.len(), (n + n / self.slots.len()) % self.tokens.len()),
             Spread::One => (n / self.tokens.len() % self.slots.len(), n % self.tokens.len()),
         };
         let booking = pb::Booking { slot: self.slots[slot].clone(), ..pb::Booking::default() };
