@@ -186,6 +186,9 @@ fn named(answer: &Value) -> Vec<String> {
 
 /// Changes one thing that stays valid; says whether there was one.
 fn twist(body: &mut Value) -> bool {
+    if let Some(items) = body.as_array_mut() {
+        return items.iter_mut().any(twist);
+    }
     let Some(fields) = body.as_object_mut() else { return false };
     for (key, value) in fields.iter_mut() {
         let changed = match (key.as_str(), &value) {
