@@ -173,11 +173,13 @@ impl Suite {
         let here: Vec<&'static str> =
             roles.iter().filter_map(|r| if let Role::Service(s) = r { Some(*s) } else { None }).collect();
         let backends = self.backends(config, &here)?;
+        // Before the services: they keep what they count with.
+        let metrics = config.http_listen.and_then(|_| linli_kit::telemetry::Metrics::install());
         for service in &here {
             self.start_service(config, service, &backends, &verifier).await?;
         }
         if let Some(address) = config.http_listen {
-            self.listening.push(http::serve(address, self.stores.clone(), self.cancel.clone()).await?);
+            self.listening.push(http::serve(address, self.stores.clone(), self.cancel.clone(), metrics).await?);
         }
         if let Some(address) = config.listen.filter(|_| !here.is_empty()) {
             self.listen(config, address, &here).await?;

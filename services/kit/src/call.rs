@@ -94,5 +94,8 @@ impl std::fmt::Debug for Ctx {
 
 /// A fresh trace id: 32 hex digits.
 pub fn new_trace_id() -> Arc<str> {
-    format!("{:032x}", rand::random::<u128>()).into()
+    let mut digits = [0; 32];
+    // The lengths fit: sixteen bytes are thirty-two digits.
+    let _ = hex::encode_to_slice(rand::random::<u128>().to_be_bytes(), &mut digits);
+    String::from_utf8_lossy(&digits).into()
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use linli_kernel::{Lang, SharedClock};
@@ -105,18 +106,28 @@ impl Stack {
     }
 }
 
+/// An answer as tower wants it, without a second box.
+pub type Answered = futures::future::Map<
+    BoxFuture<'static, Response<Body>>,
+    fn(Response<Body>) -> Result<Response<Body>, std::convert::Infallible>,
+>;
+
+/// An answer as tower wants it.
+pub fn answered(answer: BoxFuture<'static, Response<Body>>) -> Answered {
+    answer.map(Ok)
+}
+
 impl tower::Service<Request<Body>> for Stack {
     type Response = Response<Body>;
     type Error = std::convert::Infallible;
-    type Future = BoxFuture<'static, Result<Response<Body>, Self::Error>>;
+    type Future = Answered;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let answer = self.serve(request);
-        Box::pin(async move { Ok(answer.await) })
+        answered(self.serve(request))
     }
 }
 

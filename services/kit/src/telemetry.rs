@@ -40,6 +40,11 @@ impl Metrics {
             .map(Self)
     }
 
+    /// Folds what was recorded into the buckets. Must run now and then: until it does, every recorded time is kept.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+
     /// Renders all metrics.
     pub fn render(&self) -> String {
         self.0.run_upkeep();

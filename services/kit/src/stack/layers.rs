@@ -1,7 +1,8 @@
 //! The layers themselves: one small type per concern.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -25,7 +26,7 @@ pub(crate) const CONTEXT_HEADER: &str = "x-linli-context";
 pub(super) fn wrap(name: &str, parts: &StackParts, next: Next) -> Next {
     let parts = parts.clone();
     match name {
-        "metrics" => Arc::new(Metrics { service: parts.service, next }),
+        "metrics" => Arc::new(Metrics::new(parts.service, next)),
         "trace" => Arc::new(Trace { service: parts.service, next }),
         "catch-panic" => Arc::new(CatchPanic { parts, next }),
         "caller" => Arc::new(WhoCalls { parts, next }),
@@ -63,20 +64,48 @@ impl Serve for Inner {
 /// Counts every answer by method and code, and its time.
 struct Metrics {
     service: &'static str,
+    /// By path; looked up once per request instead of once per series and layer.
+    series: HashMap<&'static str, Series>,
     next: Next,
+}
+
+/// What nearly every request touches. Begun with the method's first answer, so that idle methods cost nothing.
+#[derive(Default)]
+struct Series {
+    begun: OnceLock<(metrics::Counter, metrics::Histogram)>,
+}
+
+impl Metrics {
+    fn new(service: &'static str, next: Next) -> Self {
+        let series = linli_proto::methods().keys().map(|path| (path.as_str(), Series::default())).collect();
+        Self { service, series, next }
+    }
+
+    fn count(&self, path: Option<&'static str>, code: &'static str, took: Duration) {
+        let method = path.unwrap_or("other");
+        let counter = |code: &'static str| metrics::counter!("linli_requests_total", "service" => self.service, "method" => method, "code" => code);
+        let seconds = || metrics::histogram!("linli_request_seconds", "service" => self.service, "method" => method);
+        let Some(series) = path.and_then(|path| self.series.get(path)) else {
+            counter(code).increment(1);
+            return seconds().record(took.as_secs_f64());
+        };
+        let (ok, histogram) = series.begun.get_or_init(|| (counter("OK"), seconds()));
+        if code == "OK" {
+            ok.increment(1);
+        } else {
+            counter(code).increment(1);
+        }
+        histogram.record(took.as_secs_f64());
+    }
 }
 
 impl Serve for Metrics {
     fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        let method = linli_proto::methods().get(request.uri().path()).map_or("other", |m| m.path.as_str());
+        let path = self.series.get_key_value(request.uri().path()).map(|(path, _)| *path);
         let begun = Instant::now();
         Box::pin(async move {
             let answer = self.next.clone().serve(request).await;
-            let code = grpc_status(answer.headers());
-            metrics::counter!("linli_requests_total", "service" => self.service, "method" => method, "code" => code)
-                .increment(1);
-            metrics::histogram!("linli_request_seconds", "service" => self.service, "method" => method)
-                .record(begun.elapsed().as_secs_f64());
+            self.count(path, grpc_status(answer.headers()), begun.elapsed());
             answer
         })
     }
@@ -197,7 +226,7 @@ impl Serve for WhoCalls {
             request.headers().get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
         let cause = match (&caller, passed) {
             (Caller::Service { .. }, Some(passed)) => passed.cause.into(),
-            _ => "".into(),
+            _ => Arc::default(),
         };
         request.extensions_mut().insert(Arc::new(Ctx {
             caller,
@@ -322,8 +351,9 @@ struct CodecErrors {
 
 impl Serve for CodecErrors {
     fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        let path = request.uri().path().to_owned();
-        let lang = lang_of(request.headers());
+        let ctx = request.extensions().get::<Arc<Ctx>>().cloned();
+        // Only what is not in the contract needs its path kept.
+        let path = if ctx.is_some() { String::new() } else { request.uri().path().to_owned() };
         Box::pin(async move {
             let answer = self.next.clone().serve(request).await;
             if !answer.headers().contains_key("grpc-status") || answer.headers().contains_key("grpc-status-details-bin")
@@ -331,8 +361,9 @@ impl Serve for CodecErrors {
                 return answer;
             }
             let status = tonic::Status::from_header_map(answer.headers());
-            match status.and_then(|status| typed(&status, &path)) {
-                Some(error) => self.parts.answer(error, lang),
+            let path = ctx.as_ref().map_or(path.as_str(), |ctx| ctx.method.path.as_str());
+            match status.and_then(|status| typed(&status, path)) {
+                Some(error) => self.parts.answer(error, ctx.as_ref().map_or_else(Lang::default, |ctx| ctx.lang)),
                 None => answer,
             }
         })
