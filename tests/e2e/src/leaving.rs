@@ -21,11 +21,8 @@ async fn a_household_whose_author_left_is_there_once_after_a_repeat_with_its_peo
                 ..Default::default()
             };
             let person = org::Person { full_name: "来去".into(), ..Default::default() };
-            let draft = org::HouseholdDraft {
-                household: Some(household),
-                people: vec![person; 3],
-                request_id: request_id(),
-            };
+            let draft =
+                org::HouseholdDraft { household: Some(household), people: vec![person; 3], request_id: request_id() };
             let request = org::BatchCreateHouseholdsRequest { parent: "areas/xinhua".into(), requests: vec![draft] };
             let mut client = op.org();
             // Dropping the future resets the stream: the server sees the client go.
@@ -34,7 +31,8 @@ async fn a_household_whose_author_left_is_there_once_after_a_repeat_with_its_peo
             let made = op.org().batch_create_households(request).await.expect("the repeat answers").into_inner();
             assert_eq!(made.households[0].people.len(), 3, "{engine:?}: whole");
         }
-        let request = org::ListHouseholdsRequest { parent: "areas/xinhua".into(), page_size: 1000, ..Default::default() };
+        let request =
+            org::ListHouseholdsRequest { parent: "areas/xinhua".into(), page_size: 1000, ..Default::default() };
         let listed = op.org().list_households(request).await.expect("households").into_inner().households;
         let left = listed.iter().filter(|h| h.import_key.starts_with("left-"));
         assert_eq!(left.clone().count(), 7, "{engine:?}: each is there once");

@@ -9,6 +9,8 @@ mod leaving;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod markers;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod setting;

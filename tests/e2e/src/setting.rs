@@ -27,7 +27,8 @@ pub(crate) async fn barber(op: &Actor, offering: pb::Offering, chairs: i32) -> V
         request_id: request_id(),
     };
     let offering = op.booking().create_offering(request).await.expect("an offering").into_inner();
-    let station = pb::Station { display_name: text("驿站", "Hut"), kind: "micro-station".into(), ..Default::default() };
+    let station =
+        pb::Station { display_name: text("驿站", "Hut"), kind: "micro-station".into(), ..Default::default() };
     let request = pb::CreateStationRequest {
         parent: PARENT.into(),
         station: Some(station),
@@ -105,9 +106,11 @@ pub(crate) async fn one_a_month(op: &Actor) {
     let header = rules::UploadHeader { parent: plugin.name, digest: String::new(), request_id: request_id() };
     let message = |data| rules::UploadPluginVersionRequest { data: Some(data) };
     let mut messages = vec![message(rules::upload_plugin_version_request::Data::Header(header))];
-    let chunks = component.chunks(60 << 10).map(|c| rules::upload_plugin_version_request::Data::Chunk(c.to_vec().into()));
+    let chunks =
+        component.chunks(60 << 10).map(|c| rules::upload_plugin_version_request::Data::Chunk(c.to_vec().into()));
     messages.extend(chunks.map(message));
-    let version = op.rules().upload_plugin_version(futures::stream::iter(messages)).await.expect("an upload").into_inner();
+    let version =
+        op.rules().upload_plugin_version(futures::stream::iter(messages)).await.expect("an upload").into_inner();
     let request = rules::ValidatePluginVersionRequest { name: version.name.clone(), request_id: request_id() };
     op.rules().validate_plugin_version(request).await.expect("a validation");
     let get = rules::GetPluginVersionRequest { name: version.name.clone() };

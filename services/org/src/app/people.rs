@@ -329,9 +329,13 @@ pub(super) fn check_person(bad: &mut Violations, ctx: &Ctx, at: &str, p: &pb::Pe
     }
     bad.max_items(&format!("{at}.tags"), p.tags.len(), MAX_TAGS);
     for (i, tag) in p.tags.iter().enumerate() {
-        bad.code(&format!("{at}.tags[{i}]"), tag);
+        // Tags are personal: the error says where, never which.
+        let place = format!("{at}.tags[{i}]");
+        if linli_kernel::Slug::new(tag).is_err() {
+            bad.push(FieldViolation::new(&place, "FIELD_FORMAT").arg("expected", "a code such as living-alone"));
+        }
         if p.tags[..i].contains(tag) {
-            bad.push(FieldViolation::new(format!("{at}.tags[{i}]"), "FIELD_DUPLICATE").arg("value", tag));
+            bad.push(FieldViolation::new(&place, "FIELD_DUPLICATE").arg("value", &place));
         }
     }
     bad.max_chars(&format!("{at}.import_key"), &p.import_key, 100);
