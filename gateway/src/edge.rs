@@ -17,6 +17,9 @@ use crate::{Parts, route};
 /// Headers that only services of the suite may send.
 const INTERNAL_HEADERS: [&str; 1] = ["x-linli-context"];
 
+/// What a timer may be late or early by.
+const TICK: Duration = Duration::from_millis(2);
+
 /// Routes requests to services; clones share everything.
 #[derive(Clone)]
 pub struct Edge {
@@ -109,7 +112,13 @@ impl tower::Service<Request<Body>> for Edge {
         Box::pin(async move {
             let accept = request.headers().get("accept-language").and_then(|v| v.to_str().ok());
             let lang = accept.map_or_else(Lang::default, Lang::negotiate);
-            Ok(this.handle(request).await.unwrap_or_else(|error| {
+            let asked =
+                request.headers().get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
+            // tonic's server stands outside and answers CANCELLED at the deadline; this answer comes a tick before it.
+            let patience = deadline::bounded(asked).saturating_sub(TICK);
+            let handled = tokio::time::timeout(patience, this.handle(request)).await;
+            let late = |_| Err(Error::new(ErrorCode::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+            Ok(handled.unwrap_or_else(late).unwrap_or_else(|error| {
                 metrics::counter!("linli_gateway_refusals_total", "reason" => error.reason()).increment(1);
                 error.into_status(&this.texts, lang, &linli_kit::stack::domain("gateway")).into_http()
             }))

@@ -61,7 +61,7 @@ pub(crate) async fn upload(by: &Caller, plugin: &str, request_id: &str, componen
     let header = json!({"header": {"parent": plugin, "request_id": request_id}});
     let mut messages = vec![wire::encode(rpc.descriptor.input(), &header)];
     for chunk in component.chunks(60 * 1024) {
-        let data = linli_proto::rules::upload_plugin_version_request::Data::Chunk(chunk.to_vec().into());
+        let data = linli_proto::rules::upload_plugin_version_request::Data::Chunk(chunk.to_vec());
         messages.push(linli_proto::rules::UploadPluginVersionRequest { data: Some(data) }.encode_to_vec());
     }
     let answer = wire::call(&by.channel, &rpc.info.path, messages, &by.terms).await?;

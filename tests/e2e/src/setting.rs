@@ -106,8 +106,7 @@ pub(crate) async fn one_a_month(op: &Actor) {
     let header = rules::UploadHeader { parent: plugin.name, digest: String::new(), request_id: request_id() };
     let message = |data| rules::UploadPluginVersionRequest { data: Some(data) };
     let mut messages = vec![message(rules::upload_plugin_version_request::Data::Header(header))];
-    let chunks =
-        component.chunks(60 << 10).map(|c| rules::upload_plugin_version_request::Data::Chunk(c.to_vec().into()));
+    let chunks = component.chunks(60 << 10).map(|c| rules::upload_plugin_version_request::Data::Chunk(c.to_vec()));
     messages.extend(chunks.map(message));
     let version =
         op.rules().upload_plugin_version(futures::stream::iter(messages)).await.expect("an upload").into_inner();
