@@ -23,6 +23,7 @@ mod tests {
     use super::*;
     linli_kernel::define_id!(
         /// An id for these tests.
+        #[allow(unreachable_pub, reason = "the macro makes public types; this one stays in its test")]
         TestId,
         "tst"
     );

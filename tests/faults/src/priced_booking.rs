@@ -123,7 +123,11 @@ async fn killed_while_capturing(point: &str) {
     let suite = suite.kill_and_restart(&format!("{point}=pause"), during).await.expect("starts again");
     let secretary = suite.actor(&community.secretary);
     let complete = linli_proto::booking::CompleteBookingRequest { name: made.name.clone(), ..Default::default() };
-    secretary.booking().complete_booking(complete).await.expect("completed");
+    // A process that has just begun refuses changes until it has heard of the roles.
+    until("booking knows the roles again", || async {
+        secretary.booking().complete_booking(complete.clone()).await.ok()
+    })
+    .await;
     let suite = suite.kill_and_restart("", during).await.expect("starts again");
     let scene = Scene { suite, community, slot };
     let operator = scene.suite.operator();
