@@ -124,7 +124,7 @@ async fn bind(operator: &Actor) -> Result<()> {
     };
     let plugin = operator.rules().create_plugin(create).await?.into_inner();
     let header = pb::UploadHeader { parent: plugin.name, digest: String::new(), request_id: request_id() };
-    let chunks = component.chunks(CHUNK).map(|chunk| Data::Chunk(chunk.to_vec().into()));
+    let chunks = component.chunks(CHUNK).map(|chunk| Data::Chunk(chunk.to_vec()));
     let messages: Vec<_> = std::iter::once(Data::Header(header))
         .chain(chunks)
         .map(|data| pb::UploadPluginVersionRequest { data: Some(data) })
