@@ -1,5 +1,6 @@
 //! Rules' rows and the queries on them. Never: a decision.
 
+mod dialect;
 pub(crate) mod entities;
 pub(crate) mod tables;
 
@@ -106,8 +107,8 @@ pub(crate) async fn any_version(conn: &impl ConnectionTrait, area: &str, plugin:
 /// SQLite has one writer; on PostgreSQL the row is locked.
 pub(crate) async fn lock_version(tx: &Tx<'_>, area: &AreaId, id: PluginVersionId) -> Result<Option<VersionRow>> {
     if tx.engine() == Engine::Postgres {
-        let sql = "SELECT 1 AS one FROM plugin_version WHERE area = $1 AND id = $2 FOR UPDATE";
-        tx.conn().query_one_raw(tx.statement(sql, [area.as_str().into(), id.uuid().into()])).await?;
+        let key = [area.as_str().into(), id.uuid().into()];
+        tx.conn().query_one_raw(tx.statement(dialect::postgres::LOCK_VERSION, key)).await?;
     }
     version_of(tx.conn(), area, id).await
 }

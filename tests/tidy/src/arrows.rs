@@ -127,7 +127,7 @@ fn only_the_edge_and_the_binary_terminate_tls() {
 
 #[test]
 fn only_storing_crates_know_the_database() {
-    let storing = ["linli-kit", "linli-access", "linli", "linli-harness", "linli-faults", "linli-load"];
+    let storing = ["linli-kit", "linli-access", "linli", "linli-harness", "linli-faults", "linli-load", "linli-e2e"];
     let allowed: Vec<&str> = storing.into_iter().chain(SERVICES).collect();
     holds(only(&allowed, &["sea-orm", "sea-orm-migration"]));
 }

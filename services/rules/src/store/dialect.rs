@@ -1,0 +1,3 @@
+//! Statements that exist for one engine only.
+
+pub(super) mod postgres;
