@@ -6,6 +6,6 @@ mod ballot;
 mod process;
 mod topic;
 
-pub(crate) use ballot::{ADULT_AGE, Basis, Choice, Outcome, Rule, Tally};
+pub(crate) use ballot::{ADULT_AGE, Basis, Choice, MAX_PARTS, Outcome, Rule, Share, Tally};
 pub(crate) use process::{Condition, Process, Stage};
 pub(crate) use topic::{Approval, RecordFact, StageFacts, Step};

@@ -5,7 +5,9 @@ use linli_kit::{Error, FieldViolation, Result};
 use linli_proto::deliberation as pb;
 use prost::Message as _;
 
-use crate::domain::{ADULT_AGE, Approval, Basis, Choice, Condition, Outcome, Process, Rule, Stage, Tally};
+use crate::domain::{
+    ADULT_AGE, Approval, Basis, Choice, Condition, MAX_PARTS, Outcome, Process, Rule, Share, Stage, Tally,
+};
 
 /// Stages of a process at most.
 const MAX_STAGES: usize = 20;
@@ -100,10 +102,8 @@ fn condition(condition: &pb::Condition, at: &str, bad: &mut Violations) -> Optio
 
 /// Reads a rule; `None` when it states no basis.
 fn rule(rule: &pb::BallotRule, at: &str, bad: &mut Violations) -> Option<Rule> {
-    // A share of everybody cannot be exceeded.
-    let most = |exclusive: bool| if exclusive { 999 } else { 1000 };
-    bad.range(&format!("{at}.quorum_permille"), rule.quorum_permille.into(), 0, most(rule.quorum_exclusive));
-    bad.range(&format!("{at}.pass_permille"), rule.pass_permille.into(), 0, most(rule.pass_exclusive));
+    let quorum = share(rule.quorum.as_ref(), &format!("{at}.quorum"), bad);
+    let pass = share(rule.pass.as_ref(), &format!("{at}.pass"), bad);
     bad.range(&format!("{at}.open_hours"), rule.open_hours.into(), 0, MAX_HOURS);
     bad.range(&format!("{at}.min_age"), rule.min_age.into(), 0, 120);
     let basis = match pb::ElectorateBasis::try_from(rule.basis) {
@@ -114,13 +114,30 @@ fn rule(rule: &pb::BallotRule, at: &str, bad: &mut Violations) -> Option<Rule> {
     let whole = |n: i32| u32::try_from(n).unwrap_or(0);
     Some(Rule {
         basis,
-        quorum_permille: whole(rule.quorum_permille),
-        quorum_exclusive: rule.quorum_exclusive,
-        pass_permille: whole(rule.pass_permille),
-        pass_exclusive: rule.pass_exclusive,
+        quorum,
+        pass,
         open_hours: whole(rule.open_hours),
         min_age: if rule.min_age == 0 { ADULT_AGE } else { whole(rule.min_age) },
     })
+}
+
+/// Reads a share; none is needed where none is stated.
+fn share(share: Option<&pb::Share>, at: &str, bad: &mut Violations) -> Share {
+    let Some(&pb::Share { numerator, denominator, exclusive }) = share else { return Share::NONE };
+    bad.range(&format!("{at}.denominator"), denominator.into(), 1, MAX_PARTS.into());
+    // A share of everybody cannot be exceeded.
+    let most = i64::from(denominator) - i64::from(exclusive);
+    bad.range(&format!("{at}.numerator"), numerator.into(), 0, most.max(0));
+    let part = |n: i32| u32::try_from(n).ok();
+    part(numerator).zip(part(denominator)).and_then(|(n, of)| Share::new(n, of, exclusive)).unwrap_or(Share::NONE)
+}
+
+/// A share as a message; absent when nothing is needed.
+fn share_message(share: Share) -> Option<pb::Share> {
+    let (numerator, denominator, exclusive) = share.parts();
+    let whole = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let message = pb::Share { numerator: whole(numerator), denominator: whole(denominator), exclusive };
+    (share != Share::NONE).then_some(message)
 }
 
 /// The template and process that were frozen in a topic.
@@ -146,10 +163,8 @@ pub(super) fn rule_message(rule: Rule) -> pb::BallotRule {
             Basis::Household => pb::ElectorateBasis::Household,
         }
         .into(),
-        quorum_permille: whole(rule.quorum_permille),
-        pass_permille: whole(rule.pass_permille),
-        pass_exclusive: rule.pass_exclusive,
-        quorum_exclusive: rule.quorum_exclusive,
+        quorum: share_message(rule.quorum),
+        pass: share_message(rule.pass),
         open_hours: whole(rule.open_hours),
         min_age: whole(rule.min_age),
     }
@@ -209,7 +224,11 @@ mod tests {
     #[test]
     fn all_bad_fields_of_a_template_are_named_at_once() {
         use pb::condition::Condition as Kind;
-        let ballot = pb::BallotRule { pass_permille: 1000, pass_exclusive: true, ..Default::default() };
+        let ballot = pb::BallotRule {
+            quorum: Some(pb::Share { numerator: 2, denominator: 0, exclusive: false }),
+            pass: Some(pb::Share { numerator: 2, denominator: 2, exclusive: true }),
+            ..Default::default()
+        };
         let condition = |c| pb::Condition { condition: Some(c) };
         let stage = |id: &str| pb::Stage {
             id: id.into(),
@@ -229,7 +248,8 @@ mod tests {
             "stages[0].conditions[0].min_supports FIELD_OUT_OF_RANGE",
             "stages[0].conditions[1] FIELD_REQUIRED",
             "stages[0].advanced_by[0] NAME_INVALID",
-            "stages[1].conditions[0].ballot_passed.pass_permille FIELD_OUT_OF_RANGE",
+            "stages[1].conditions[0].ballot_passed.quorum.denominator FIELD_OUT_OF_RANGE",
+            "stages[1].conditions[0].ballot_passed.pass.numerator FIELD_OUT_OF_RANGE",
             "stages[1].id FIELD_DUPLICATE",
         ] {
             assert!(found.iter().any(|f| f == wanted), "{wanted} is missing in {found:#?}");
@@ -240,10 +260,8 @@ mod tests {
     fn a_rule_survives_its_way_through_a_message() {
         let message = pb::BallotRule {
             basis: pb::ElectorateBasis::Household.into(),
-            quorum_permille: 667,
-            pass_permille: 500,
-            pass_exclusive: true,
-            quorum_exclusive: false,
+            quorum: Some(pb::Share { numerator: 2, denominator: 3, exclusive: false }),
+            pass: Some(pb::Share { numerator: 1, denominator: 2, exclusive: true }),
             open_hours: 72,
             min_age: 0,
         };

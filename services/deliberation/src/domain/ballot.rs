@@ -23,19 +23,49 @@ pub(crate) enum Choice {
     Abstain,
 }
 
-/// Thresholds of a ballot; shares in thousandths, rounded up to whole electors.
+/// An exact share of a whole, such as two of three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    numerator: u32,
+    denominator: u32,
+    exclusive: bool,
+}
+
+/// Most parts that a whole is divided into.
+pub(crate) const MAX_PARTS: u32 = 1_000;
+
+impl Share {
+    /// No share at all: nothing is needed.
+    pub(crate) const NONE: Self = Self { numerator: 0, denominator: 1, exclusive: false };
+
+    /// A share that must be reached, or exceeded; `None` when nobody could: a part of nothing, or more than the whole.
+    pub(crate) fn new(numerator: u32, denominator: u32, exclusive: bool) -> Option<Self> {
+        let possible = numerator < denominator || (numerator == denominator && !exclusive);
+        (possible && denominator <= MAX_PARTS).then_some(Self { numerator, denominator, exclusive })
+    }
+
+    /// Parts, parts of the whole, whether they must be exceeded.
+    pub(crate) fn parts(self) -> (u32, u32, bool) {
+        (self.numerator, self.denominator, self.exclusive)
+    }
+
+    /// The least whole number that holds the share of `of`.
+    fn least(self, of: u32) -> u32 {
+        let (product, whole) = (u64::from(of) * u64::from(self.numerator), u64::from(self.denominator));
+        let count = if self.exclusive { product / whole + 1 } else { product.div_ceil(whole) };
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+/// Thresholds of a ballot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rule {
     /// Who votes.
     pub(crate) basis: Basis,
     /// Share of the electors who must take part.
-    pub(crate) quorum_permille: u32,
-    /// Whether that share must be exceeded, not only reached.
-    pub(crate) quorum_exclusive: bool,
+    pub(crate) quorum: Share,
     /// Share of the participants who must say yes.
-    pub(crate) pass_permille: u32,
-    /// Whether that share must be exceeded, not only reached ("more than half").
-    pub(crate) pass_exclusive: bool,
+    pub(crate) pass: Share,
     /// Least hours that the ballot stays open.
     pub(crate) open_hours: u32,
     /// Least age of a voter in years.
@@ -95,8 +125,8 @@ pub(crate) struct Outcome {
 impl Rule {
     /// Decides a ballot among `electors`.
     pub(crate) fn outcome(&self, electors: u32, tally: Tally) -> Outcome {
-        let quorum_needed = needed(electors, self.quorum_permille, self.quorum_exclusive);
-        let yes_needed = needed(tally.participants(), self.pass_permille, self.pass_exclusive).max(1);
+        let quorum_needed = self.quorum.least(electors);
+        let yes_needed = self.pass.least(tally.participants()).max(1);
         let quorum_met = tally.participants() >= quorum_needed;
         Outcome { tally, quorum_needed, yes_needed, quorum_met, passed: quorum_met && tally.yes >= yes_needed }
     }
@@ -107,35 +137,28 @@ impl Rule {
     }
 }
 
-/// The least whole number that reaches (or exceeds) a share of `of`.
-fn needed(of: u32, permille: u32, exclusive: bool) -> u32 {
-    let product = u64::from(of) * u64::from(permille);
-    let count = if exclusive { product / 1000 + 1 } else { product.div_ceil(1000) };
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    fn share(numerator: u32, denominator: u32) -> Share {
+        Share::new(numerator, denominator, false).expect("a share")
+    }
+
+    fn more_than(numerator: u32, denominator: u32) -> Share {
+        Share::new(numerator, denominator, true).expect("a share")
+    }
+
     /// Civil Code art. 278: two thirds take part; ordinary matters pass with more than half of the participants.
     fn ordinary() -> Rule {
-        Rule {
-            basis: Basis::Household,
-            quorum_permille: 667,
-            quorum_exclusive: false,
-            pass_permille: 500,
-            pass_exclusive: true,
-            open_hours: 72,
-            min_age: ADULT_AGE,
-        }
+        Rule { basis: Basis::Household, quorum: share(2, 3), pass: more_than(1, 2), open_hours: 72, min_age: ADULT_AGE }
     }
 
     /// The same article, items 6 to 8: three quarters of the participants.
     fn major() -> Rule {
-        Rule { pass_permille: 750, pass_exclusive: false, ..ordinary() }
+        Rule { pass: share(3, 4), ..ordinary() }
     }
 
     fn tally(yes: u32, no: u32, abstain: u32) -> Tally {
@@ -149,6 +172,21 @@ mod tests {
         assert!(outcome.quorum_met && outcome.passed);
         assert!(!ordinary().outcome(100, tally(33, 33, 0)).quorum_met, "66 of 100 are too few");
         assert!(!ordinary().outcome(100, tally(35, 35, 0)).passed, "half is not more than half");
+    }
+
+    #[test]
+    fn two_thirds_are_exact() {
+        assert_eq!(ordinary().outcome(3_000, tally(0, 2_000, 0)).quorum_needed, 2_000, "not 2,001 of 3,000");
+        assert!(ordinary().outcome(3_000, tally(2_000, 0, 0)).passed);
+        assert!(!ordinary().outcome(3_000, tally(1_999, 0, 0)).quorum_met);
+    }
+
+    #[test]
+    fn a_share_that_nobody_could_hold_is_none() {
+        for (numerator, denominator, exclusive) in [(0, 0, false), (3, 2, false), (2, 2, true), (1, 1_001, false)] {
+            assert_eq!(Share::new(numerator, denominator, exclusive), None, "{numerator}/{denominator} {exclusive}");
+        }
+        assert!(Share::new(2, 2, false).is_some(), "everybody");
     }
 
     #[test]
@@ -170,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_quorum_that_must_be_exceeded_is_not_met_by_reaching_it() {
-        let meeting = Rule { quorum_permille: 500, quorum_exclusive: true, ..ordinary() };
+        let meeting = Rule { quorum: more_than(1, 2), ..ordinary() };
         assert!(!meeting.outcome(10, tally(5, 0, 0)).quorum_met);
         assert!(meeting.outcome(10, tally(6, 0, 0)).passed);
         assert_eq!(meeting.outcome(11, tally(0, 0, 0)).quorum_needed, 6);
@@ -178,29 +216,35 @@ mod tests {
 
     #[test]
     fn nobodys_yes_decides_nothing() {
-        let lax = Rule { quorum_permille: 0, pass_permille: 0, pass_exclusive: false, ..ordinary() };
+        let lax = Rule { quorum: Share::NONE, pass: Share::NONE, ..ordinary() };
         assert!(!lax.outcome(10, tally(0, 3, 0)).passed);
         assert!(!lax.outcome(0, Tally::default()).passed);
         assert!(lax.outcome(10, tally(1, 9, 0)).passed);
     }
 
     prop_compose! {
-        fn rules()(
-            quorum_permille in 0..=1000_u32, quorum_exclusive in any::<bool>(),
-            pass_permille in 0..=1000_u32, pass_exclusive in any::<bool>(),
-        ) -> Rule {
-            Rule { quorum_permille, quorum_exclusive, pass_permille, pass_exclusive, ..ordinary() }
+        fn shares()(
+            (numerator, denominator) in (1..=MAX_PARTS).prop_flat_map(|whole| (0..whole, Just(whole))), exclusive: bool,
+        ) -> Share {
+            Share::new(numerator, denominator, exclusive).expect("less than the whole")
+        }
+    }
+
+    prop_compose! {
+        fn rules()(quorum in shares(), pass in shares()) -> Rule {
+            Rule { quorum, pass, ..ordinary() }
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_needed_is_the_least_number_that_holds(of in 0..100_000_u32, permille in 0..=1000_u32, exclusive: bool) {
+        fn what_is_needed_is_the_least_number_that_holds(of in 0..100_000_u32, share in shares()) {
+            let (numerator, denominator, exclusive) = share.parts();
             let holds = |n: u64| {
-                let (share, whole) = (n * 1000, u64::from(of) * u64::from(permille));
-                if exclusive { share > whole } else { share >= whole }
+                let (part, wanted) = (n * u64::from(denominator), u64::from(of) * u64::from(numerator));
+                if exclusive { part > wanted } else { part >= wanted }
             };
-            let least = u64::from(needed(of, permille, exclusive));
+            let least = u64::from(share.least(of));
             prop_assert!(holds(least));
             prop_assert!(least == 0 || !holds(least - 1));
         }

@@ -224,7 +224,7 @@ async fn a_ballot_by_person_counts_every_adult() {
 async fn twenty_thousand_electors_are_the_limit() {
     for (adults, fits) in [(20_000, true), (20_001, false)] {
         for world in World::crowded(adults).await {
-            let rule = pb::BallotRule { open_hours: 0, quorum_permille: 0, quorum_exclusive: false, ..majority() };
+            let rule = pb::BallotRule { open_hours: 0, quorum: None, ..majority() };
             let vote = stage("vote", vec![pb::condition::Condition::BallotPassed(rule)], &[]);
             let template = world.template("areas/xinhua/processTemplates/poll", vec![vote]).await;
             let topic = pb::Topic {

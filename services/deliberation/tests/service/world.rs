@@ -313,10 +313,8 @@ pub(crate) fn stage(id: &str, conditions: Vec<Kind>, advanced_by: &[&str]) -> pb
 pub(crate) fn majority() -> pb::BallotRule {
     pb::BallotRule {
         basis: pb::ElectorateBasis::Household.into(),
-        quorum_permille: 500,
-        quorum_exclusive: true,
-        pass_permille: 500,
-        pass_exclusive: true,
+        quorum: Some(pb::Share { numerator: 1, denominator: 2, exclusive: true }),
+        pass: Some(pb::Share { numerator: 1, denominator: 2, exclusive: true }),
         open_hours: 24,
         min_age: 0,
     }

@@ -25,7 +25,8 @@ pub(super) async fn play(world: &World) {
 
 fn template() -> Value {
     let rule = json!({
-        "basis": "ELECTORATE_BASIS_HOUSEHOLD", "quorum_permille": 300, "pass_permille": 500, "open_hours": 1,
+        "basis": "ELECTORATE_BASIS_HOUSEHOLD", "open_hours": 1,
+        "quorum": {"numerator": 3, "denominator": 10}, "pass": {"numerator": 1, "denominator": 2},
     });
     let stage = |id: &str, condition: Value| json!({"id": id, "display_name": text(id), "conditions": [condition]});
     json!({"display_name": text("Four steps"), "stages": [
