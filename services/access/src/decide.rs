@@ -106,7 +106,8 @@ pub enum Within {
 /// What a list may show: areas, each with its own bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// Areas by slug, sorted, with what may be seen in each.
+    /// Areas by slug, sorted, with what may be seen in each. An area stands in it once per bound: a worker of a grid sees
+    /// the grid's units and, where everybody does, what is about the worker.
     pub areas: Vec<(String, Within)>,
 }
 
@@ -122,7 +123,9 @@ impl Scope {
 
     /// The slugs of the areas.
     pub fn slugs(&self) -> Vec<String> {
-        self.areas.iter().map(|(area, _)| area.clone()).collect()
+        let mut slugs: Vec<String> = self.areas.iter().map(|(area, _)| area.clone()).collect();
+        slugs.dedup();
+        slugs
     }
 }
 
@@ -285,62 +288,48 @@ impl Access {
         let snapshot = self.inner.snapshot.load();
         let internal = matches!(&ctx.caller, Caller::Service { service, .. }
             if ctx.method.internal_callers.iter().any(|s| s == service));
+        let bounds = |slug: &str| {
+            if internal {
+                return vec![Within::All];
+            }
+            self.within(&snapshot, ctx.caller.subject().unwrap_or_default(), permission, slug, ctx.now())
+        };
         if let Some(area) = area {
-            let within = if internal {
-                Some(Within::All)
-            } else {
-                self.within(&snapshot, ctx.caller.subject().unwrap_or_default(), permission, area.as_str(), ctx.now())
-            };
-            let within = within.ok_or_else(|| denied(permission, &Target::area(area)))?;
-            return Ok(Scope { areas: vec![(area.as_str().to_owned(), within)] });
+            let bounds = bounds(area.as_str());
+            if bounds.is_empty() {
+                return Err(denied(permission, &Target::area(area)));
+            }
+            return Ok(Scope { areas: bounds.into_iter().map(|within| (area.as_str().to_owned(), within)).collect() });
         }
-        let mut areas: Vec<(String, Within)> = snapshot
-            .areas()
-            .filter_map(|slug| {
-                let within = if internal {
-                    Some(Within::All)
-                } else {
-                    let subject = ctx.caller.subject().unwrap_or_default();
-                    self.within(&snapshot, subject, permission, slug, ctx.now())
-                };
-                within.map(|w| (slug.to_owned(), w))
-            })
-            .collect();
-        areas.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Scope { areas })
+        let mut slugs: Vec<&str> = snapshot.areas().collect();
+        slugs.sort_unstable();
+        let areas = slugs.into_iter().flat_map(|slug| bounds(slug).into_iter().map(|within| (slug.to_owned(), within)));
+        Ok(Scope { areas: areas.collect() })
     }
 
-    fn within(
-        &self,
-        snapshot: &Snapshot,
-        subject: &str,
-        permission: &str,
-        area: &str,
-        now: Timestamp,
-    ) -> Option<Within> {
+    /// The bounds under which a subject sees an area's rows; none: it sees nothing there.
+    fn within(&self, snapshot: &Snapshot, subject: &str, permission: &str, area: &str, now: Timestamp) -> Vec<Within> {
         let matrix = &self.inner.matrix;
         if self.inner.operators.contains(subject) {
-            return Some(Within::All);
+            return vec![Within::All];
         }
         let holders = matrix.holders(permission);
         let has = |role: &str| matrix.bit(role).is_some_and(|bit| holders & bit != 0);
         if has("anyone") || (person_area(subject) == Some(area) && has("resident")) {
-            return Some(Within::All);
+            return vec![Within::All];
         }
         let mut units = HashSet::new();
         for grant in snapshot.grants(subject).iter().filter(|g| g.active(now) && has(&g.access_role)) {
             if grant.unit.is_empty() {
                 if snapshot.below(area, &grant.area) {
-                    return Some(Within::All);
+                    return vec![Within::All];
                 }
             } else if grant.area == area {
                 units.extend(snapshot.units_below(area, &grant.unit));
             }
         }
-        if !units.is_empty() {
-            return Some(Within::Units(units));
-        }
-        (person_area(subject) == Some(area) && has("self")).then(|| Within::Person(subject.to_owned()))
+        let own = (person_area(subject) == Some(area) && has("self")).then(|| Within::Person(subject.to_owned()));
+        (!units.is_empty()).then_some(Within::Units(units)).into_iter().chain(own).collect()
     }
 }
 

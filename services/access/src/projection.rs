@@ -3,6 +3,7 @@
 //! Rows are written in the transaction that moves the cursor; decisions read a snapshot in memory that follows them
 //! within milliseconds. Org itself does not use this: it is the source.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,8 +128,8 @@ impl Handler for Projector {
         }
     }
 
-    fn blocking_key(&self, event: &Event) -> Option<String> {
-        Some(event.subject.clone())
+    fn blocking_keys(&self, event: &Event) -> BTreeSet<String> {
+        BTreeSet::from([event.subject.clone()])
     }
 }
 

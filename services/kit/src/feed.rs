@@ -1,6 +1,6 @@
 //! The log as the bus: events get dense positions, readers follow them, consumers apply each exactly once.
 //!
-//! Owns the positions of the table `event` and the tables `feed_head`, `consumer` and `parked_event`. An event row is
+//! Owns the positions of the table `event` and the tables `feed_head`, `consumer`, `parked_event`, `parked_key`. An event row is
 //! written without a position by [`crate::store::Tx::emit`]; the [`sequencer`] places it after the commit, [`EventLog`]
 //! reads it, [`service`] serves it, a [`consumer`] acts on it. Never: what an event means.
 

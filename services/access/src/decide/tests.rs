@@ -98,7 +98,9 @@ fn lists_are_bounded_by_what_the_caller_may_see() {
     let access = access();
     let units = access.scope(&ctx(WORKER, LIST_BOOKINGS, 10), Some(&xinhua())).expect("a scope");
     let below: HashSet<String> = ["grid-1".to_owned(), "micro-1".to_owned()].into();
-    assert_eq!(units.areas, [("xinhua".to_owned(), Within::Units(below))]);
+    let bounds = [Within::Units(below), Within::Person(WORKER.to_owned())];
+    assert_eq!(units.areas, bounds.map(|within| ("xinhua".to_owned(), within)), "the grid, and what is their own");
+    assert_eq!(units.slugs(), ["xinhua"]);
     let own = access.scope(&ctx(RESIDENT, LIST_BOOKINGS, 10), Some(&xinhua())).expect("a scope");
     assert_eq!(own.areas, [("xinhua".to_owned(), Within::Person(RESIDENT.to_owned()))]);
 }

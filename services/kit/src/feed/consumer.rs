@@ -2,13 +2,14 @@
 //!
 //! An event is delivered at least once ([`Handler::prepare`] may see it again) and applied once: [`Handler::apply`] runs in
 //! the transaction that moves the cursor, and that transaction fails when the lease is another's. A fault parks the event
-//! and those behind it with the same key, visibly; errors that pass on their own are waited for. Never: what to do.
+//! and those behind it that share a key, visibly; errors that pass on their own are waited for. Never: what to do.
 
 mod cursor;
 mod follow;
 mod parked;
 mod status;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +45,9 @@ pub trait Handler: Send + Sync + 'static {
     /// As [`Handler::prepare`]; the transaction is rolled back.
     async fn apply(&self, tx: &Tx<'_>, event: &Event, prepared: &Self::Prepared) -> Result<()>;
 
-    /// What a parked event holds up: later events with the same key wait behind it, others pass. `None`: nothing waits.
-    fn blocking_key(&self, event: &Event) -> Option<String>;
+    /// What a parked event holds up: later events that share one of these keys wait behind it, others pass. None: nothing
+    /// waits.
+    fn blocking_keys(&self, event: &Event) -> BTreeSet<String>;
 }
 
 /// How a consumer follows a feed.

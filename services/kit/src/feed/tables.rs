@@ -2,7 +2,7 @@
 
 use crate::store::Migration;
 
-/// Creates `feed_head`, `consumer` and `parked_event`.
+/// Creates `feed_head`, `consumer`, `parked_event` and `parked_key`.
 pub(crate) const MIGRATION: Migration = Migration {
     version: 11,
     name: "kit: feed",
@@ -16,11 +16,15 @@ pub(crate) const MIGRATION: Migration = Migration {
            name TEXT NOT NULL PRIMARY KEY, stream TEXT NOT NULL, position INTEGER NOT NULL, fence INTEGER NOT NULL
          ) STRICT",
         "CREATE TABLE parked_event (
-           consumer TEXT NOT NULL, position INTEGER NOT NULL, event_id TEXT NOT NULL, blocking_key TEXT,
+           consumer TEXT NOT NULL, position INTEGER NOT NULL, event_id TEXT NOT NULL,
            reason TEXT NOT NULL, attempts INTEGER NOT NULL, next_us INTEGER NOT NULL, data BLOB NOT NULL,
            PRIMARY KEY (consumer, position)
          ) STRICT",
-        "CREATE INDEX parked_event_key ON parked_event (consumer, blocking_key, position)",
+        "CREATE TABLE parked_key (
+           consumer TEXT NOT NULL, position INTEGER NOT NULL, blocking_key TEXT NOT NULL,
+           PRIMARY KEY (consumer, position, blocking_key)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX parked_key_first ON parked_key (consumer, blocking_key, position)",
     ],
     postgres: &[
         "CREATE TABLE feed_head (
@@ -31,10 +35,14 @@ pub(crate) const MIGRATION: Migration = Migration {
            name text NOT NULL PRIMARY KEY, stream text NOT NULL, position bigint NOT NULL, fence bigint NOT NULL
          )",
         "CREATE TABLE parked_event (
-           consumer text NOT NULL, position bigint NOT NULL, event_id text NOT NULL, blocking_key text,
+           consumer text NOT NULL, position bigint NOT NULL, event_id text NOT NULL,
            reason text NOT NULL, attempts bigint NOT NULL, next_us bigint NOT NULL, data bytea NOT NULL,
            PRIMARY KEY (consumer, position)
          )",
-        "CREATE INDEX parked_event_key ON parked_event (consumer, blocking_key, position)",
+        "CREATE TABLE parked_key (
+           consumer text NOT NULL, position bigint NOT NULL, blocking_key text NOT NULL,
+           PRIMARY KEY (consumer, position, blocking_key)
+         )",
+        "CREATE INDEX parked_key_first ON parked_key (consumer, blocking_key, position)",
     ],
 };

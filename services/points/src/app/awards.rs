@@ -3,6 +3,7 @@
 //! Facts and rules are asked for before the transaction; the transaction marks the event as decided, posts, stamps cards
 //! and records. A replay of the feed under newer rules finds the mark and posts nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,10 +96,9 @@ impl Handler for Awards {
         }
     }
 
-    fn blocking_key(&self, event: &Event) -> Option<String> {
-        // One key per event: the first who served; events with the same first server wait for one another.
-        let booking = completed(event).ok().flatten()?;
-        booking.servers.into_iter().map(|server| server.person).min()
+    fn blocking_keys(&self, event: &Event) -> BTreeSet<String> {
+        let servers = completed(event).ok().flatten().map(|booking| booking.servers).unwrap_or_default();
+        servers.into_iter().map(|server| server.person).collect()
     }
 }
 

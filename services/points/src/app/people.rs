@@ -103,6 +103,11 @@ impl App {
                 Within::All | Within::Person(_) => None,
             })
             .collect();
+        let own = scope.areas.iter().filter_map(|(_, within)| match within {
+            Within::Person(own) => Some(own.clone()),
+            Within::All | Within::Units(_) => None,
+        });
+        let mut seen: HashSet<String> = own.collect();
         if limited.is_empty() || matches!(ctx.caller, Caller::Service { actor: None, .. }) {
             return Ok(rows);
         }
@@ -112,7 +117,6 @@ impl App {
             let names = names.map(|holder| format!("areas/{}/people/{holder}", row.area));
             people.entry(row.area.clone()).or_default().extend(names);
         }
-        let mut seen: HashSet<String> = HashSet::new();
         for (area, names) in people {
             let names: Vec<String> = names.into_iter().collect();
             let own = limited.get(area.as_str());

@@ -1,5 +1,7 @@
 //! Awards: one cause, one award; cards fill and are redeemed.
 
+use std::collections::BTreeSet;
+
 use linli_kernel::Clock as _;
 use linli_kit::feed::Handler as _;
 use linli_kit::{Error, Result};
@@ -113,7 +115,7 @@ async fn a_broken_rule_is_the_events_fault_and_holds_up_its_recipient_only() {
         let error = deliver(suite, &event).await.expect_err("no answer");
         assert_eq!(error.code(), linli_kit::ErrorCode::FailedPrecondition, "so that the event is parked: {error}");
         let consumer = Awards { app: suite.app.clone() };
-        assert_eq!(consumer.blocking_key(&event), Some(person(2)));
+        assert_eq!(consumer.blocking_keys(&event), BTreeSet::from([person(2)]));
         suite.world.lock().fault = false;
         deliver(suite, &event).await.expect("the rule was mended");
         assert_eq!(suite.balance("hearts", &person(2)).await, Some((1, 1)));

@@ -41,7 +41,7 @@ async fn a_resident_sees_and_moves_only_their_own_and_only_what_is_transferable(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_acts_for_people_of_the_own_grid_only() {
+async fn a_worker_acts_for_people_of_the_own_grid_and_sees_their_own_beside_it() {
     each(async |suite: &Suite| {
         let worker = person(50);
         suite.world.lock().units.insert(person(2), "grid-2".to_owned());
@@ -58,6 +58,13 @@ async fn a_worker_acts_for_people_of_the_own_grid_only() {
         let refused = redeem(suite, &worker, wanted(person(2)), String::new()).await;
         assert_eq!(refused.expect_err("of another grid"), "PERMISSION_DENIED");
         assert_eq!(accounts(suite, &worker).await, [person(1)]);
+        // The worker lives in another grid than the one they work for; what is theirs they see all the same.
+        suite.world.lock().units.insert(worker.clone(), "grid-2".to_owned());
+        suite.grant(&worker, 4).await;
+        assert_eq!(accounts(suite, &worker).await, [person(1), worker.clone()]);
+        let request = pb::ListTransfersRequest { parent: "areas/-".to_owned(), ..pb::ListTransfersRequest::default() };
+        let page = suite.api.list_transfers(suite.ask("ListTransfers", &worker, request)).await.expect("a page");
+        assert!(page.into_inner().transfers.iter().any(|transfer| transfer.to == worker));
         suite.verify().await;
     })
     .await;

@@ -1,6 +1,6 @@
 //! The loop of a consumer while it holds the lease: due parked events, then the next page, then again.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -59,16 +59,18 @@ struct Follower<'a, H> {
     guard: &'a Guard,
     token: &'a CancellationToken,
     position: i64,
-    /// Parked events by key; events without a key stand under `None` and block nobody.
-    parked: HashMap<Option<String>, usize>,
+    /// How many events are parked.
+    parked: usize,
+    /// The keys of the parked events.
+    blocked: HashSet<String>,
 }
 
 impl<'a, H: Handler> Follower<'a, H> {
     async fn open(parts: &'a Parts<H>, guard: &'a Guard, token: &'a CancellationToken) -> Result<Self> {
         let config = &parts.config;
         let position = cursor::open(&parts.store, guard, &config.name, &config.stream, config.start_after).await?;
-        let parked = parked::keys(&parts.store, &config.name).await?;
-        let follower = Self { parts, guard, token, position, parked };
+        let mut follower = Self { parts, guard, token, position, parked: 0, blocked: HashSet::new() };
+        follower.recount().await?;
         follower.report();
         Ok(follower)
     }
@@ -78,7 +80,7 @@ impl<'a, H: Handler> Follower<'a, H> {
         let mut failures = 0;
         while !self.token.is_cancelled() {
             let wait = self.retry_parked().await?;
-            if self.parked_count() >= self.parts.config.max_parked {
+            if self.parked >= self.parts.config.max_parked {
                 self.parts.shared.change(|status| status.stuck = "TOO_MANY_PARKED".to_owned());
                 lease::pause(self.token, wait.max(FIRST_PAUSE)).await;
                 continue;
@@ -150,8 +152,7 @@ impl<'a, H: Handler> Follower<'a, H> {
     }
 
     fn is_blocked(&self, event: &Event) -> bool {
-        let key = self.parts.handler.blocking_key(event);
-        key.is_some() && self.parked.contains_key(&key)
+        self.parked > 0 && self.parts.handler.blocking_keys(event).iter().any(|key| self.blocked.contains(key))
     }
 
     /// Applies all in one transaction; false when one of them fails, so that each has to be taken on its own.
@@ -232,10 +233,10 @@ impl<'a, H: Handler> Follower<'a, H> {
     /// Puts the event aside and moves past it.
     async fn park(&mut self, event: &Event, reason: String, attempts: u32) -> Result<()> {
         let (parts, guard, from) = (self.parts, self.guard, self.position);
-        let blocking_key = parts.handler.blocking_key(event);
+        let blocking_keys = parts.handler.blocking_keys(event);
         let next_us =
             rows::machine_us() + if attempts == 0 { 0 } else { micros(lease::jittered(parts.config.park_pause)) };
-        let parked = ParkedEvent { event: event.clone(), blocking_key, reason, attempts, next_us };
+        let parked = ParkedEvent { event: event.clone(), blocking_keys, reason, attempts, next_us };
         let row = &parked;
         parts
             .store
@@ -248,7 +249,8 @@ impl<'a, H: Handler> Follower<'a, H> {
             })
             .await?;
         self.position = event.position;
-        *self.parked.entry(parked.blocking_key).or_default() += 1;
+        self.parked += 1;
+        self.blocked.extend(parked.blocking_keys);
         self.report();
         Ok(())
     }
@@ -270,10 +272,10 @@ impl<'a, H: Handler> Follower<'a, H> {
         Ok(())
     }
 
-    /// Tries the parked events that are due, the first of each key, until none is; how long until the next one is.
+    /// Tries the parked events that are due and first by their keys, until none is; how long until the next one is.
     async fn retry_parked(&mut self) -> Result<Duration> {
         let name = &self.parts.config.name;
-        if self.parked.is_empty() {
+        if self.parked == 0 {
             return Ok(self.parts.config.wait);
         }
         loop {
@@ -284,7 +286,7 @@ impl<'a, H: Handler> Follower<'a, H> {
             for event in due {
                 self.retry(event).await?;
             }
-            self.parked = parked::keys(&self.parts.store, name).await?;
+            self.recount().await?;
             self.report();
         }
         let next = parked::next_due(&self.parts.store, name).await?;
@@ -334,12 +336,16 @@ impl<'a, H: Handler> Follower<'a, H> {
             .await
     }
 
-    fn parked_count(&self) -> usize {
-        self.parked.values().sum()
+    /// Reads what is parked.
+    async fn recount(&mut self) -> Result<()> {
+        let (store, name) = (&self.parts.store, &self.parts.config.name);
+        self.parked = parked::count(store, name).await?;
+        self.blocked = parked::keys(store, name).await?.into_values().flatten().collect();
+        Ok(())
     }
 
     fn report(&self) {
-        let parked = self.parked_count();
+        let parked = self.parked;
         self.parts.shared.change(|status| {
             status.position = self.position;
             status.newest = status.newest.max(self.position);

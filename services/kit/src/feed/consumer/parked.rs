@@ -1,6 +1,6 @@
 //! Parked events: what a consumer could not apply, kept in order per key until it can.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linli_proto::events::Event;
 use prost::Message as _;
@@ -17,8 +17,8 @@ pub(super) const BEHIND: &str = "BEHIND_PARKED";
 pub struct ParkedEvent {
     /// The event.
     pub event: Event,
-    /// Later events with this key wait behind it.
-    pub blocking_key: Option<String>,
+    /// Later events with one of these keys wait behind it.
+    pub blocking_keys: BTreeSet<String>,
     /// Reason of the last error; `BEHIND_PARKED` when it only waits behind another.
     pub reason: String,
     /// How often it has failed.
@@ -34,7 +34,8 @@ pub struct ParkedEvent {
 pub async fn list_parked(store: &Store, consumer: &str, limit: u32) -> Result<Vec<ParkedEvent>> {
     let sql = "SELECT * FROM parked_event WHERE consumer = $1 ORDER BY position LIMIT $2";
     let found = rows::all(store.reader(), sql, vec![consumer.into(), i64::from(limit).into()]).await?;
-    found.iter().map(read).collect()
+    let mut keys = keys(store, consumer).await?;
+    found.iter().map(|row| read(row, &mut keys)).collect()
 }
 
 /// Makes all parked events of a consumer due: for an operator who has removed the cause. How many there are.
@@ -60,15 +61,17 @@ pub async fn discard(store: &Store, consumer: &str, position: i64) -> Result<boo
     store.write("feed.discard", |tx| Box::pin(async move { remove(tx, consumer, position).await })).await
 }
 
-/// Only the first of its key may be tried; one without a key always.
-const HEAD: &str = "consumer = $1 AND (blocking_key IS NULL OR NOT EXISTS (SELECT 1 FROM parked_event q \
-     WHERE q.consumer = p.consumer AND q.blocking_key = p.blocking_key AND q.position < p.position))";
+/// Only what is first by each of its keys may be tried; an event without keys always.
+const HEAD: &str = "consumer = $1 AND NOT EXISTS (SELECT 1 FROM parked_key own JOIN parked_key before \
+     ON before.consumer = own.consumer AND before.blocking_key = own.blocking_key AND before.position < own.position \
+     WHERE own.consumer = p.consumer AND own.position = p.position)";
 
 /// Events that may be tried at `now_us`, by position.
 pub(super) async fn due(store: &Store, consumer: &str, now_us: i64) -> Result<Vec<ParkedEvent>> {
     let sql = format!("SELECT * FROM parked_event p WHERE {HEAD} AND next_us <= $2 ORDER BY position LIMIT 50");
     let found = rows::all(store.reader(), &sql, vec![consumer.into(), now_us.into()]).await?;
-    found.iter().map(read).collect()
+    let mut keys = keys(store, consumer).await?;
+    found.iter().map(|row| read(row, &mut keys)).collect()
 }
 
 /// When the next event may be tried; `None` when none is parked.
@@ -80,36 +83,50 @@ pub(super) async fn next_due(store: &Store, consumer: &str) -> Result<Option<i64
     }
 }
 
-/// How many events are parked under each key.
-pub(super) async fn keys(store: &Store, consumer: &str) -> Result<HashMap<Option<String>, usize>> {
-    let sql = "SELECT blocking_key, count(*) AS n FROM parked_event WHERE consumer = $1 GROUP BY blocking_key";
-    let mut keys = HashMap::new();
+/// The keys of the parked events, by position; an event without keys is not in it.
+pub(super) async fn keys(store: &Store, consumer: &str) -> Result<BTreeMap<i64, BTreeSet<String>>> {
+    let sql = "SELECT position, blocking_key FROM parked_key WHERE consumer = $1";
+    let mut keys: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
     for row in rows::all(store.reader(), sql, vec![consumer.into()]).await? {
-        let n: i64 = rows::get(&row, "n")?;
-        keys.insert(rows::get(&row, "blocking_key")?, usize::try_from(n).unwrap_or(0));
+        keys.entry(rows::get(&row, "position")?).or_default().insert(rows::get(&row, "blocking_key")?);
     }
     Ok(keys)
 }
 
+/// How many events are parked.
+pub(super) async fn count(store: &Store, consumer: &str) -> Result<usize> {
+    let sql = "SELECT count(*) AS n FROM parked_event WHERE consumer = $1";
+    let row = rows::one(store.reader(), sql, vec![consumer.into()]).await?;
+    let n: i64 = row.map_or(Ok(0), |row| rows::get(&row, "n"))?;
+    Ok(usize::try_from(n).unwrap_or(0))
+}
+
 /// Writes a parked event.
 pub(super) async fn insert(tx: &Tx<'_>, consumer: &str, parked: &ParkedEvent) -> Result<()> {
-    let sql = "INSERT INTO parked_event (consumer, position, event_id, blocking_key, reason, attempts, next_us, data) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql = "INSERT INTO parked_event (consumer, position, event_id, reason, attempts, next_us, data) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let values = vec![
         consumer.into(),
         parked.event.position.into(),
         parked.event.id.clone().into(),
-        parked.blocking_key.clone().into(),
         parked.reason.clone().into(),
         i64::from(parked.attempts).into(),
         parked.next_us.into(),
         parked.event.encode_to_vec().into(),
     ];
-    rows::execute(tx.conn(), sql, values).await.map(|_| ())
+    rows::execute(tx.conn(), sql, values).await?;
+    for key in &parked.blocking_keys {
+        let sql = "INSERT INTO parked_key (consumer, position, blocking_key) VALUES ($1, $2, $3)";
+        let values = vec![consumer.into(), parked.event.position.into(), key.clone().into()];
+        rows::execute(tx.conn(), sql, values).await?;
+    }
+    Ok(())
 }
 
 /// Removes a parked event; false when it is not there.
 pub(super) async fn remove(tx: &Tx<'_>, consumer: &str, position: i64) -> Result<bool> {
+    let sql = "DELETE FROM parked_key WHERE consumer = $1 AND position = $2";
+    rows::execute(tx.conn(), sql, vec![consumer.into(), position.into()]).await?;
     let sql = "DELETE FROM parked_event WHERE consumer = $1 AND position = $2";
     Ok(rows::execute(tx.conn(), sql, vec![consumer.into(), position.into()]).await? == 1)
 }
@@ -127,12 +144,12 @@ pub(super) async fn postpone(tx: &Tx<'_>, consumer: &str, parked: &ParkedEvent) 
     rows::execute(tx.conn(), sql, values).await.map(|_| ())
 }
 
-fn read(row: &QueryResult) -> Result<ParkedEvent> {
+fn read(row: &QueryResult, keys: &mut BTreeMap<i64, BTreeSet<String>>) -> Result<ParkedEvent> {
     let data: Vec<u8> = rows::get(row, "data")?;
     let attempts: i64 = rows::get(row, "attempts")?;
     Ok(ParkedEvent {
         event: Event::decode(data.as_slice()).map_err(Error::internal)?,
-        blocking_key: rows::get(row, "blocking_key")?,
+        blocking_keys: keys.remove(&rows::get(row, "position")?).unwrap_or_default(),
         reason: rows::get(row, "reason")?,
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
         next_us: rows::get(row, "next_us")?,

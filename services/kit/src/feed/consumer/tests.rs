@@ -79,8 +79,9 @@ impl Handler for Arc<Recorder> {
         }
     }
 
-    fn blocking_key(&self, event: &Event) -> Option<String> {
-        Some(event.subject.clone())
+    /// The parts of the subject: `x+y` waits behind both `x` and `y`.
+    fn blocking_keys(&self, event: &Event) -> BTreeSet<String> {
+        event.subject.split('+').map(str::to_owned).collect()
     }
 }
 
@@ -226,6 +227,29 @@ async fn a_parked_event_blocks_only_its_own_key_and_its_followers_keep_their_ord
         .await;
         assert_eq!(effects(&store).await, ["y/2", "z/4", "x/1", "x/3", "x/5"], "{:?}", store.engine());
         handle.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_with_two_keys_waits_behind_both_and_holds_up_both() {
+    for store in stores().await {
+        let (log, _task) = feed(&store);
+        let handler = Recorder::default().fail("y", &[Fails::Fault]);
+        let slow = ConsumerConfig { park_pause: BOUND, ..config() };
+        let handle = spawn(&store, slow, &log, &handler);
+        emit(&store, "a", &["y", "x+y", "z", "x", "x+z", "z"]).await;
+        caught_up(&handle, 6).await;
+        assert_eq!(effects(&store).await, ["z/3"], "{:?}: who shares no key passes", store.engine());
+        let parked = list_parked(&store, "recorder", 10).await.expect("lists");
+        let keys: Vec<Vec<&str>> =
+            parked.iter().map(|p| p.blocking_keys.iter().map(String::as_str).collect()).collect();
+        assert_eq!(keys, [vec!["y"], vec!["x", "y"], vec!["x"], vec!["x", "z"], vec!["z"]]);
+        retry_now(&store, "recorder").await.expect("answers");
+        until("all are applied", async || handle.status().parked == 0).await;
+        assert_eq!(effects(&store).await, ["z/3", "y/1", "x+y/2", "x/4", "x+z/5", "z/6"], "{:?}", store.engine());
+        handle.shutdown().await;
+        let left = rows::all(store.reader(), "SELECT 1 AS one FROM parked_key", vec![]).await.expect("reads");
+        assert!(left.is_empty(), "a key does not outlive its event");
     }
 }
 
