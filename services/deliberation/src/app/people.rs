@@ -64,10 +64,12 @@ impl App {
     /// # Errors
     /// ELECTORATE_TOO_LARGE above [`MAX_ELECTORS`]; what org answers.
     pub(super) async fn electors(&self, ctx: &Ctx, area: &AreaId, unit: &str, rule: &Rule) -> Result<Vec<String>> {
-        let (basis, collection, born_by_year) = match rule.basis {
-            Basis::Person => (ElectorBasis::Person, ids::PEOPLE, rule.born_by(self.local_year(ctx, area))),
-            Basis::Household => (ElectorBasis::Household, ids::HOUSEHOLDS, 0),
+        let (basis, collection) = match rule.basis {
+            Basis::Person => (ElectorBasis::Person, ids::PEOPLE),
+            Basis::Household => (ElectorBasis::Household, ids::HOUSEHOLDS),
         };
+        // A household without anybody of age could never vote, and must not count towards the quorum.
+        let born_by_year = rule.born_by(self.local_year(ctx, area));
         let mut request = ListElectorsRequest {
             unit: ids::unit(area.as_str(), unit),
             basis: basis.into(),

@@ -49,7 +49,7 @@ impl Org {
     fn electors(&self, request: &ListElectorsRequest) -> ListElectorsResponse {
         let area = request.unit.split("/units/").next().unwrap_or_default();
         let by_person = request.basis == i32::from(ElectorBasis::Person);
-        let names = self.people.iter().filter(|(_, born, ..)| !by_person || *born <= request.born_by_year);
+        let names = self.people.iter().filter(|(_, born, ..)| *born <= request.born_by_year);
         let mut names: Vec<String> = names
             .map(
                 |(id, _, household, _)| {

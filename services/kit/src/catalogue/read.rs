@@ -99,6 +99,18 @@ impl<M: prost::Message + Default> Catalogue<M> {
         row.map(|row| self.entry(row)).transpose()
     }
 
+    /// Reads every resource of an area, by id; inside a transaction over its own connection.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn all(&self, conn: &impl ConnectionTrait, area: &str) -> Result<Vec<Entry<M>>> {
+        let areas = [area.to_owned()];
+        let mut select = self.select(Scope::Areas(&areas));
+        select.order_by("id", Order::Asc);
+        let rows = conn.query_all(&select).await?;
+        rows.iter().map(|row| Row::read(row).and_then(|row| self.entry(row))).collect()
+    }
+
     /// Reads the resource of the first area in the chain that has one with this id.
     ///
     /// # Errors
