@@ -1,4 +1,5 @@
-//! Plays `tests/python/story.py`, a client that knows nothing but reflection, against `linli demo --keep`.
+//! Clients that are not ours, against `linli demo --keep`: `tests/python/story.py`, which knows nothing but reflection, and the
+//! calls that README shows, with buf.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Stdio};
@@ -15,7 +16,7 @@ use crate::tools;
 /// The demo plays seven days first.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Starts the suite, lets the client tell its story, stops the suite.
+/// Starts the suite, lets the clients tell their stories, stops the suite.
 pub(crate) fn play(repo: &Repo) -> Result<()> {
     let help = output(linli(repo).args(["demo", "--help"])).unwrap_or_default();
     if !help.contains("--keep") {
@@ -30,7 +31,10 @@ pub(crate) fn play(repo: &Repo) -> Result<()> {
     let mut story = repo.command(python);
     story.arg("tests/python/story.py").args(["--address", &handoff.address]).arg("--ca").arg(&handoff.ca);
     // Not an argument: those can be read by anybody on the machine, and are said aloud here.
-    run(story.env("LINLI_TOKEN", &handoff.token))
+    run(story.env("LINLI_TOKEN", &handoff.token))?;
+    let mut calls = repo.command("tests/readme_calls.sh");
+    calls.env("LINLI_ADDRESS", format!("https://{}", handoff.address)).env("LINLI_CA", &handoff.ca);
+    run(calls.env("LINLI_TOKEN", &handoff.token))
 }
 
 /// The suite; stopped when dropped.

@@ -9,10 +9,10 @@ use crate::repo::{Repo, run};
 use crate::story;
 use crate::tools::{self, Tool};
 
-/// Runs the workspace's tests, doc tests, the guests' own tests and the Python client's story.
+/// Runs the workspace's tests, doc tests, the guests' own tests and what clients that are not ours do.
 pub(crate) fn test(repo: &Repo, args: &[String]) -> Result<()> {
     let mut parts = Parts::new();
-    let wanted = [Tool::Wasm, Tool::Postgres, Tool::Nextest, Tool::Kubectl, Tool::PythonGrpc];
+    let wanted = [Tool::Wasm, Tool::Postgres, Tool::Nextest, Tool::Kubectl, Tool::Buf, Tool::PythonGrpc];
     let ready =
         parts.run("tools", || tools::need(repo, &wanted)) && parts.run("profiles and plugins", || demo::prepare(repo));
     if !ready {
@@ -23,7 +23,7 @@ pub(crate) fn test(repo: &Repo, args: &[String]) -> Result<()> {
     parts.run("plugins' own tests", || {
         run(repo.command("cargo").args(["test", "--quiet", "--workspace"]).current_dir(repo.root().join("plugins")))
     });
-    parts.run("a Python client", || {
+    parts.run("clients that are not ours", || {
         demo::build(repo)?;
         story::play(repo)
     });
