@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod deadline;
 pub mod durable;
 pub mod error;
+mod fault;
 pub mod feed;
 pub mod files;
 pub mod filter;

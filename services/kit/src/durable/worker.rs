@@ -17,7 +17,7 @@ use super::call_rows::{self, CallRow};
 use super::{Outcome, Refusal, Settings, Target, Targets};
 use crate::lease::{self, Guard, micros};
 use crate::store::Store;
-use crate::{Error, ErrorCode, Result, rows};
+use crate::{Error, ErrorCode, Result, fault, rows};
 
 /// Longest time between two looks for due calls.
 const POLL: Duration = Duration::from_millis(200);
@@ -154,9 +154,9 @@ async fn attempt(parts: &Parts, guard: &Guard, call: &CallRow) -> Result<()> {
     let Some(target) = parts.targets.get(call.target.as_str()) else {
         return Err(Error::internal(format!("no target is registered as {}", call.target)));
     };
-    fail::fail_point!("durable::before_call", |_| Err(Error::new(ErrorCode::Unavailable, "SHUTTING_DOWN")));
+    fault::point("durable::before_call").await?;
     let outcome = outcome_of(ask(parts, target.as_ref(), call).await)?;
-    fail::fail_point!("durable::after_call", |_| Err(Error::new(ErrorCode::Unavailable, "SHUTTING_DOWN")));
+    fault::point("durable::after_call").await?;
     let label = if matches!(outcome, Outcome::Answer(_)) { "answered" } else { "refused" };
     let (target, told) = (target.as_ref(), &outcome);
     parts
@@ -168,8 +168,7 @@ async fn attempt(parts: &Parts, guard: &Guard, call: &CallRow) -> Result<()> {
                     return Ok(());
                 }
                 unpanicked(target.apply(tx, call, told)).await?;
-                fail::fail_point!("durable::after_apply", |_| Err(Error::new(ErrorCode::Unavailable, "SHUTTING_DOWN")));
-                Ok(())
+                fault::point("durable::after_apply").await
             })
         })
         .await?;
