@@ -26,11 +26,10 @@ pub(super) struct Wanted {
     pub(super) details: Option<Details>,
 }
 
-impl Wanted {
-    /// The answers that rules may see.
-    pub(super) fn for_rules(&self) -> Vec<Answer> {
-        self.answers.iter().filter(|a| !matches!(a.value, Some(Value::Text(_)))).cloned().collect()
-    }
+/// The answers that rules may see: to questions that the offering declares, and never a text.
+pub(super) fn for_rules(answers: &[Answer], offering: &Offering) -> Vec<Answer> {
+    let declared = |answer: &&Answer| offering.questions.iter().any(|question| question.key == answer.key);
+    answers.iter().filter(declared).filter(|a| !matches!(a.value, Some(Value::Text(_)))).cloned().collect()
 }
 
 /// Checks a wish; `household` is the resident's own, empty when there is none; `menu` that of the slot's day.

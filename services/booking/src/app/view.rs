@@ -7,7 +7,7 @@ use linli_kit::{Ctx, Error, Result};
 use linli_proto::booking::booking::Details;
 use linli_proto::booking::{Booking, Receipt, Slot};
 use linli_proto::common::answer::Value;
-use linli_proto::common::{Amount, Reason};
+use linli_proto::common::{Amount, Answer, Reason};
 use prost::Message as _;
 
 use super::{App, events};
@@ -73,12 +73,22 @@ impl App {
         self.keyring().seal(Self::secret_place(area, id.as_bytes()), &secret.encode_to_vec())
     }
 
+    /// What a resident answered, as it was sealed.
+    fn secret_of(&self, row: &BookingRow) -> Result<Booking> {
+        let id = linli_kernel::Id::uuid(row.id);
+        let secret = self.keyring().open(Self::secret_place(&row.area, id.as_bytes()), &row.secret_enc)?;
+        Booking::decode(secret.as_slice()).map_err(Error::internal)
+    }
+
+    /// The answers of a booking, texts included.
+    pub(super) fn answers_of(&self, row: &BookingRow) -> Result<Vec<Answer>> {
+        Ok(self.secret_of(row)?.answers)
+    }
+
     /// A booking; `texts`: with what the resident typed.
     pub(super) async fn view_booking(&self, ctx: &Ctx, row: &BookingRow, texts: bool) -> Result<Booking> {
         let mut booking = Booking::decode(row.spec.as_slice()).map_err(Error::internal)?;
-        let id = linli_kernel::Id::uuid(row.id);
-        let secret = self.keyring().open(Self::secret_place(&row.area, id.as_bytes()), &row.secret_enc)?;
-        let secret = Booking::decode(secret.as_slice()).map_err(Error::internal)?;
+        let secret = self.secret_of(row)?;
         booking.answers = secret.answers;
         if texts {
             if let (Some(Details::Visit(visit)), Some(Details::Visit(typed))) = (&mut booking.details, secret.details) {

@@ -173,7 +173,6 @@ impl App {
             standing: "resident".to_owned(),
             joined: facts.create_time,
             roles: facts.roles.clone(),
-            needs: facts.tags.clone(),
             tags: facts.tags.clone(),
         }
     }
