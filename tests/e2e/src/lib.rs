@@ -1,7 +1,9 @@
-//! Stories through the gateway, on both engines and in both wirings.
+//! Stories through the gateway, on both engines, with every service in one process; `tests/faults` plays one over sockets.
 
 #[cfg(test)]
 mod concurrency;
+#[cfg(test)]
+mod deployment;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]

@@ -33,6 +33,21 @@ fn server() -> Option<String> {
     std::env::var("LINLI_TEST_PG_URL").ok().filter(|url| !url.is_empty())
 }
 
+/// URL of a new database with nothing in it, as the test server's superuser; `None` without a server.
+///
+/// # Errors
+/// When the server does not answer.
+pub async fn empty_database(name: &str) -> Result<Option<String>> {
+    let Some(url) = server() else { return Ok(None) };
+    let (base, _) = url.rsplit_once('/').context("a URL with a database")?;
+    let admin = Database::connect(url.clone()).await.context("the test server answers")?;
+    let name = format!("linli_{name}_{}", std::process::id());
+    admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
+    admin.close().await?;
+    Ok(Some(format!("{base}/{name}")))
+}
+
 pub(crate) async fn config(engine: Engine, dir: &Path) -> Result<EngineConfig> {
     match engine {
         Engine::Sqlite => Ok(EngineConfig::Sqlite { dir: dir.join("db") }),

@@ -5,6 +5,7 @@
 mod actor;
 mod database;
 mod process;
+pub mod rules;
 pub mod seed;
 
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use linli_kernel::{ManualClock, Timestamp};
 use tonic::transport::{Channel, Endpoint};
 
 pub use actor::{Actor, Refusal, Wire, refusal};
-pub use database::{Engine, engines};
+pub use database::{Engine, empty_database, engines};
 pub use process::{Processes, Spread};
 
 /// Monday 2026-11-02 08:00 in Shanghai, when every test's suite begins.
