@@ -46,12 +46,17 @@ pub(crate) fn linli(repo: &Repo) -> Command {
 
 /// Runs the load tests, optimised unless told `--dev`, whose figures say nothing. The first build takes minutes.
 pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
+    tools::need(repo, &[Tool::Postgres])?;
     prepare(repo)?;
     let dev = args.iter().any(|arg| arg == DEV);
     let args = args.iter().filter(|arg| *arg != DEV);
     let (profile, dir) = if dev { ("dev", "debug") } else { ("bench", "release") };
-    repo.run("cargo", &["build", "--profile", profile, "-p", "linli-load", "-p", "linli"])?;
-    run(repo.command(repo.target().join(dir).join("linli-load")).args(args))
+    repo.run("cargo", &["build", "--profile", profile, "-p", "linli-load", "-p", "linli", "-p", "linli-rules"])?;
+    let mut load = repo.command(repo.target().join(dir).join("linli-load"));
+    if let Some(bin) = tools::postgres_bin_dir(repo) {
+        load.env("LINLI_TEST_PG_BIN", bin);
+    }
+    run(load.args(args))
 }
 
 /// Writes docs/permissions.md. The test that compares it knows the contract and the matrix; told to, it writes.

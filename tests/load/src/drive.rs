@@ -103,6 +103,16 @@ pub(crate) struct Spent {
 }
 
 impl Outcome {
+    /// The same when every operation was a batch of so many.
+    pub(crate) fn times(mut self, each: u32) -> Self {
+        let each = f64::from(each);
+        self.rate *= each;
+        for micros in [&mut self.server_us, &mut self.database_us, &mut self.driver_us] {
+            *micros /= each;
+        }
+        self
+    }
+
     /// What these operations took: those of the histogram, in the time that was spent.
     pub(crate) fn of(spent: Spent, latencies: &Histogram<u64>, ops: u64, done: u64) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a rate")]

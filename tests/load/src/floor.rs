@@ -1,5 +1,7 @@
 //! Floors: the same work in plain SQL, driven by pgbench over the unix socket of the same cluster.
 
+pub(crate) mod sqlite;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.task {
         Some(Task::Play(args)) => play::play(&args),
-        Some(Task::Memory(args)) => memory::measure(&args),
+        Some(Task::Memory(args)) => memory::measure(&args).map(drop),
         None => bench::bench(&cli.bench),
     }
 }

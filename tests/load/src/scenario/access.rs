@@ -51,13 +51,20 @@ async fn measure(at: SocketAddr, pid: u32, token: &str, shape: Shape, span: Span
 }
 
 /// Bare server, full stack and gateway in turn: the stack against the bare server, and the gateway against it.
-pub(crate) async fn run(core: Option<usize>, shape: Shape, rounds: usize, span: Span) -> Result<[Comparison; 2]> {
+pub(crate) async fn run(
+    url: Option<&str>,
+    core: Option<usize>,
+    shape: Shape,
+    rounds: usize,
+    span: Span,
+) -> Result<[Comparison; 2]> {
     let echo = Player::echo(core)?;
-    let suite = Player::suite(None, core)?;
+    let suite = Player::suite(url, core)?;
     // Somebody whose permission comes from an appointment, not from a list of operators.
     let (community, _) = people(&operator(&suite).await?, 2).await?;
     let token = suite.tokens([community.secretary.as_str()])?.remove(0);
-    let shape_name = format!("{} x {}", shape.connections, shape.streams);
+    let store = if url.is_some() { "PostgreSQL" } else { "SQLite" };
+    let shape_name = format!("{} x {}, {store}", shape.connections, shape.streams);
     let mut direct = Comparison::new(format!("CheckAccess, {shape_name}"));
     let mut edge = Comparison::new(format!("CheckAccess by the gateway, {shape_name}"));
     for _ in 0..rounds {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use linli_harness::seed::text;
 use linli_harness::{Actor, until};
+use linli_kernel::{Clock as _, SystemClock};
 use linli_proto::booking as pb;
 use linli_proto::booking::booking_service_client::BookingServiceClient;
 use tonic::Status;
@@ -181,7 +182,7 @@ async fn open(operator: &Actor) -> Result<Vec<String>> {
         offering: format!("{parent}/offerings/haircut"),
         station: format!("{parent}/stations/hut"),
         rrule: "FREQ=DAILY".into(),
-        start_local: "2026-11-01T00:00".into(),
+        start_local: format!("{}T00:00", SystemClock.now().to_chrono().date_naive()),
         duration_min: 1200,
         slot_min: 10,
         capacity: SEATS,
