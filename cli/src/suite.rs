@@ -28,6 +28,9 @@ use tonic::service::Routes;
 use crate::config::{Config, Tls};
 use crate::keys::Keys;
 
+/// How often a process that waits for its schema looks again.
+const SCHEMA_PAUSE: Duration = Duration::from_secs(2);
+
 /// What a process can play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -131,6 +134,20 @@ pub async fn migrate(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// Waits until somebody has migrated the schema; every other misfit ends the start.
+async fn await_schema(store: &Store, migrations: &[Migration], readiness: &http::Readiness) -> Result<()> {
+    while let Err(error) = store.check_schema(migrations).await {
+        if error.reason() != "SCHEMA_OUTDATED" {
+            return Err(error);
+        }
+        let what = format!("{}: the schema is older than this release; run `linli migrate`", store.service());
+        tracing::warn!(service = store.service(), cause = ?error.cause(), "{what}");
+        readiness.waits_for(what);
+        tokio::time::sleep(SCHEMA_PAUSE).await;
+    }
+    Ok(())
+}
+
 impl Suite {
     /// Starts these roles with the machine's clock.
     ///
@@ -175,11 +192,13 @@ impl Suite {
         let backends = self.backends(config, &here)?;
         // Before the services: they keep what they count with.
         let metrics = config.http_listen.and_then(|_| linli_kit::telemetry::Metrics::install());
-        for service in &here {
-            self.start_service(config, service, &backends, &verifier).await?;
-        }
+        let readiness = http::Readiness::default();
         if let Some(address) = config.http_listen {
-            self.listening.push(http::serve(address, self.stores.clone(), self.cancel.clone(), metrics).await?);
+            // Alive, and not ready, while the services wait for their schema.
+            self.listening.push(http::serve(address, readiness.clone(), self.cancel.clone(), metrics).await?);
+        }
+        for service in &here {
+            self.start_service(config, service, &backends, &verifier, &readiness).await?;
         }
         if let Some(address) = config.listen.filter(|_| !here.is_empty()) {
             self.listen(config, address, &here).await?;
@@ -187,6 +206,7 @@ impl Suite {
         if roles.contains(&Role::Gateway) {
             self.start_gateway(config, backends, verifier).await?;
         }
+        readiness.up();
         Ok(())
     }
 
@@ -217,14 +237,16 @@ impl Suite {
         service: &'static str,
         backends: &HashMap<&'static str, Backend>,
         verifier: &Arc<TokenVerifier>,
+        readiness: &http::Readiness,
     ) -> Result<()> {
         let plan = plan(service);
         let store = Store::open(&config.store, plan.service).await?.with_constraints(plan.constraints);
         self.stores.push(store.clone());
+        readiness.watch(store.clone());
         if config.migrate_at_start {
             store.migrate(&plan.migrations).await?;
         } else {
-            store.check_schema(&plan.migrations).await?;
+            await_schema(&store, &plan.migrations, readiness).await?;
         }
         let parts = ServiceParts {
             kit: Kit { service, texts: plan.texts.clone(), clock: self.clock.clone() },
@@ -234,6 +256,7 @@ impl Suite {
             keyring: self.keys.keyring()?,
             cancel: self.cancel.clone(),
             tasks: self.tasks.clone(),
+            retention: config.retention,
         };
         let matrix = Matrix::shipped().map_err(Error::internal)?;
         let access = Access::new(matrix, config.operators.iter().cloned());

@@ -1,6 +1,7 @@
 //! The plain port (health, readiness, metrics), and the front that spreads a shared port over a process's services.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use linli_kit::stack::{Answered, answered};
 use linli_kit::store::Store;
 use linli_kit::telemetry::Metrics;
 use linli_kit::{Error, ErrorCode, Result, Texts};
+use parking_lot::RwLock;
 use sea_orm::ConnectionTrait as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -22,9 +24,46 @@ use tonic::body::Body;
 /// Nobody may ever scrape an embedded suite: recorded times are folded without being asked.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// What readiness is judged by; grows while the process comes up.
+#[derive(Clone, Default)]
+pub(super) struct Readiness(Arc<RwLock<Progress>>);
+
+#[derive(Default)]
+struct Progress {
+    stores: Vec<Store>,
+    /// Why the process is not up yet; `None` once it is.
+    waits_for: Option<String>,
+    up: bool,
+}
+
+impl Readiness {
+    /// A store that has to answer from now on.
+    pub(super) fn watch(&self, store: Store) {
+        self.0.write().stores.push(store);
+    }
+
+    /// Says what the start waits for.
+    pub(super) fn waits_for(&self, what: impl Into<String>) {
+        self.0.write().waits_for = Some(what.into());
+    }
+
+    /// Everything is up.
+    pub(super) fn up(&self) {
+        self.0.write().up = true;
+    }
+
+    fn stores(&self) -> Result<Vec<Store>, String> {
+        let progress = self.0.read();
+        if progress.up {
+            return Ok(progress.stores.clone());
+        }
+        Err(progress.waits_for.clone().unwrap_or_else(|| "starting".to_owned()))
+    }
+}
+
 #[derive(Clone)]
 struct Health {
-    stores: Vec<Store>,
+    readiness: Readiness,
     cancel: CancellationToken,
     metrics: Option<Metrics>,
 }
@@ -32,7 +71,7 @@ struct Health {
 /// Serves `/healthz`, `/readyz` and `/metrics` until the token is cancelled.
 pub(super) async fn serve(
     address: SocketAddr,
-    stores: Vec<Store>,
+    readiness: Readiness,
     cancel: CancellationToken,
     metrics: Option<Metrics>,
 ) -> Result<JoinHandle<()>> {
@@ -48,7 +87,7 @@ pub(super) async fn serve(
             }
         }));
     }
-    let health = Health { stores, cancel: cancel.clone(), metrics };
+    let health = Health { readiness, cancel: cancel.clone(), metrics };
     let router = axum::Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -71,7 +110,11 @@ async fn ready(State(health): State<Health>) -> (StatusCode, String) {
     if health.cancel.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned());
     }
-    for store in &health.stores {
+    let stores = match health.readiness.stores() {
+        Ok(stores) => stores,
+        Err(waits_for) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{waits_for}\n")),
+    };
+    for store in &stores {
         if let Err(error) = store.reader().execute_unprepared("SELECT 1").await {
             tracing::warn!(service = store.service(), %error, "not ready");
             return (StatusCode::SERVICE_UNAVAILABLE, format!("{}: the database does not answer\n", store.service()));

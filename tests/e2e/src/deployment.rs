@@ -1,15 +1,17 @@
 //! What the manifests carry works: the database roles of `roles.sql`, and the keys of the dev overlay's `keys.sh`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use linli::config::Config;
 use linli::keys::Keys;
 use linli::suite::{Role, Suite};
-use linli_harness::empty_database;
+use linli_harness::{empty_database, until};
 use linli_kit::serve::SERVICES;
 use linli_kit::store::EngineConfig;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(path)
@@ -44,13 +46,17 @@ async fn a_serving_role_has_the_rows_of_its_own_schema_and_nothing_else() {
         superuser.execute_unprepared(&roles).await.expect("roles.sql runs, and runs again");
     }
     let dir = tempfile::tempdir().expect("a directory");
-    linli::suite::migrate(&config(dir.path(), as_role(&url, "linli_migrate"))).await.expect("the migrating role migrates");
+    linli::suite::migrate(&config(dir.path(), as_role(&url, "linli_migrate")))
+        .await
+        .expect("the migrating role migrates");
     for service in SERVICES {
         let url = as_role(&url, &format!("linli_{service}"));
         let suite = Suite::start(&config(dir.path(), url.clone()), &[Role::Service(service)]).await;
         suite.unwrap_or_else(|e| panic!("{service} serves: {e}: {:?}", e.cause())).stop().await;
         let role = Database::connect(url).await.expect("the serving role");
-        for (privilege, tables) in [("SELECT", "="), ("INSERT", "="), ("UPDATE", "="), ("DELETE", "="), ("TRUNCATE", "<>")] {
+        for (privilege, tables) in
+            [("SELECT", "="), ("INSERT", "="), ("UPDATE", "="), ("DELETE", "="), ("TRUNCATE", "<>")]
+        {
             let sql = format!(
                 "SELECT count(*) FROM pg_tables WHERE schemaname {tables} '{service}' AND schemaname <> 'information_schema' \
                  AND schemaname <> 'pg_catalog' AND has_table_privilege(format('%I.%I', schemaname, tablename), '{privilege}') = {}",
@@ -67,6 +73,35 @@ async fn a_serving_role_has_the_rows_of_its_own_schema_and_nothing_else() {
         assert!(look.is_err(), "{service} reads the rows of {other}");
         role.close().await.expect("closes");
     }
+}
+
+/// What `/readyz` answers; `None` while nobody listens.
+async fn readiness(at: SocketAddr) -> Option<String> {
+    let mut stream = tokio::net::TcpStream::connect(at).await.ok()?;
+    stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    Some(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_serving_role_waits_not_ready_until_its_schema_is_migrated() {
+    let Some(url) = empty_database("waits").await.expect("a database") else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut config = config(dir.path(), url);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    config.http_listen = Some(free);
+    let starting = config.clone();
+    let suite = tokio::spawn(async move { Suite::start(&starting, &[Role::Service("org")]).await });
+    let said =
+        until("the role says what it waits for", async || readiness(free).await.filter(|a| a.contains("migrate")))
+            .await;
+    assert!(said.starts_with("HTTP/1.0 503"), "{said}");
+    linli::suite::migrate(&config).await.expect("migrates");
+    let suite = suite.await.expect("no panic").unwrap_or_else(|e| panic!("{e}: {:?}", e.cause()));
+    let said = readiness(free).await.expect("an answer");
+    assert!(said.starts_with("HTTP/1.0 200"), "{said}");
+    suite.stop().await;
 }
 
 #[test]

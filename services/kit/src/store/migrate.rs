@@ -82,13 +82,16 @@ impl Store {
     /// Checks that the schema fits this build: nothing missing, nothing edited, at most one release ahead.
     ///
     /// # Errors
-    /// SCHEMA_MISMATCH with the difference.
+    /// SCHEMA_OUTDATED when a step is missing, which a migration mends; SCHEMA_MISMATCH with any other difference.
     pub async fn check_schema(&self, migrations: &[Migration]) -> Result<()> {
         let applied = self.applied().await?;
         let known: BTreeSet<i64> = migrations.iter().map(|m| m.version).collect();
         for migration in migrations {
             match applied.get(&migration.version) {
-                None => return Err(mismatch(self.service(), format!("step {} is missing", migration.version))),
+                None => {
+                    let detail = format!("step {} is missing", migration.version);
+                    return Err(misfit("SCHEMA_OUTDATED", self.service(), detail));
+                }
                 Some(found) if found.digest != migration.digest(self.engine()) => {
                     return Err(mismatch(self.service(), format!("step {} was edited", migration.version)));
                 }
@@ -131,7 +134,11 @@ fn ordered(migrations: &[Migration]) -> Result<Vec<Migration>> {
 }
 
 fn mismatch(service: &str, detail: String) -> Error {
-    Error::new(ErrorCode::FailedPrecondition, "SCHEMA_MISMATCH").with("service", service).caused_by(detail)
+    misfit("SCHEMA_MISMATCH", service, detail)
+}
+
+fn misfit(reason: &'static str, service: &str, detail: String) -> Error {
+    Error::new(ErrorCode::FailedPrecondition, reason).with("service", service).caused_by(detail)
 }
 
 fn read_row(row: &QueryResult) -> Result<(i64, Applied)> {
