@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use linli_kit::config::{ConfigError, load};
+use linli_kit::retention::Settings as Retention;
 use linli_kit::serve::SERVICES;
 use linli_kit::store::{EngineConfig, StoreConfig};
 use serde::Deserialize;
@@ -25,6 +26,7 @@ struct Raw {
     peers: BTreeMap<String, String>,
     operators: Vec<String>,
     rules: RawRules,
+    retention: RawRetention,
     log: RawLog,
 }
 
@@ -80,6 +82,30 @@ struct RawFields {
 #[serde(deny_unknown_fields)]
 struct RawRules {
     validator: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRetention {
+    events_days: u32,
+    request_ids_days: u32,
+    durable_calls_days: u32,
+    operations_days: u32,
+    receipts_days: u32,
+}
+
+impl RawRetention {
+    fn settings(&self) -> Retention {
+        let days = |n: u32| Duration::from_secs(u64::from(n) * 24 * 3600);
+        Retention {
+            events: days(self.events_days),
+            request_ids: days(self.request_ids_days),
+            durable_calls: days(self.durable_calls_days),
+            operations: days(self.operations_days),
+            receipts: days(self.receipts_days),
+            ..Retention::default()
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -144,6 +170,8 @@ pub struct Config {
     pub operators: Vec<String>,
     /// The binary that becomes the validation child of plugins; `None`: the running one.
     pub plugin_validator: Option<PathBuf>,
+    /// How long rows are kept.
+    pub retention: Retention,
     /// Whether logs are JSON.
     pub log_json: bool,
     /// Filter of logs, such as `info,linli_kit=debug`.
@@ -198,6 +226,12 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
     bounded("server.keepalive_secs", raw.server.keepalive_secs, 1, 3600);
     bounded("server.concurrent_calls", raw.server.concurrent_calls as u64, 1, 100_000);
     bounded("gateway.requests_per_second", raw.gateway.requests_per_second.into(), 1, 1_000_000);
+    bounded("retention.events_days", raw.retention.events_days.into(), 1, 3650);
+    // The contract promises a week.
+    bounded("retention.request_ids_days", raw.retention.request_ids_days.into(), 7, 3650);
+    bounded("retention.durable_calls_days", raw.retention.durable_calls_days.into(), 1, 3650);
+    bounded("retention.operations_days", raw.retention.operations_days.into(), 1, 3650);
+    bounded("retention.receipts_days", raw.retention.receipts_days.into(), 31, 36_500);
     if gateway_listen.is_none() {
         bad.push("gateway.listen: an address is wanted".to_owned());
     }
@@ -258,6 +292,7 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
         peers,
         operators: raw.operators,
         plugin_validator: file(&raw.rules.validator),
+        retention: raw.retention.settings(),
         log_json: raw.log.format == "json",
         log_filter: raw.log.filter,
     })

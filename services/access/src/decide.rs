@@ -1,20 +1,22 @@
 //! The decisions. A check returns a [`Permit`], which the write that follows needs.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use linli_kernel::{AreaId, Timestamp};
-use linli_kit::feed::ConsumerHandle;
 use linli_kit::{Caller, Ctx, Error, ErrorCode, Result};
 use sea_orm::Condition;
 use sea_orm::sea_query::Expr;
 
+use crate::fresh::Follows;
 use crate::matrix::Matrix;
 use crate::snapshot::Snapshot;
 
-/// A projection further behind than this makes changing calls UNAVAILABLE.
-const STALE_AFTER: std::time::Duration = std::time::Duration::from_secs(10);
+/// A revoked role stops elsewhere within this time: a projection that may lie further behind makes changing calls
+/// UNAVAILABLE.
+pub(crate) const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// On what a permission is asked.
 #[derive(Debug, Clone, Default)]
@@ -139,8 +141,8 @@ struct Inner {
     matrix: Matrix,
     operators: HashSet<String>,
     snapshot: ArcSwap<Snapshot>,
-    /// The consumer that keeps the projection; unset for org itself, which is the source.
-    follows: OnceLock<Arc<ConsumerHandle>>,
+    /// How old the snapshot may be; stays fresh for org itself, which is the source.
+    follows: Follows,
 }
 
 impl std::fmt::Debug for Access {
@@ -157,7 +159,7 @@ impl Access {
                 matrix,
                 operators: operators.into_iter().collect(),
                 snapshot: ArcSwap::default(),
-                follows: OnceLock::new(),
+                follows: Follows::default(),
             }),
         }
     }
@@ -177,17 +179,16 @@ impl Access {
         &self.inner.matrix
     }
 
-    /// Names the consumer that keeps the projection current.
-    pub(crate) fn follow(&self, consumer: Arc<ConsumerHandle>) {
-        let _ = self.inner.follows.set(consumer);
+    /// What keeps the snapshot current.
+    pub(crate) fn follows(&self) -> &Follows {
+        &self.inner.follows
     }
 
     fn check_fresh(&self, ctx: &Ctx) -> Result<()> {
-        let Some(consumer) = self.inner.follows.get().filter(|_| ctx.method.mutating) else { return Ok(()) };
-        if consumer.staleness() <= STALE_AFTER {
+        if !ctx.method.mutating || self.inner.follows.age() <= STALE_AFTER {
             return Ok(());
         }
-        Err(Error::new(ErrorCode::Unavailable, "PROJECTION_STALE").retry_after(std::time::Duration::from_secs(2)))
+        Err(Error::new(ErrorCode::Unavailable, "PROJECTION_STALE").retry_after(STALE_AFTER))
     }
 
     /// The refusal of the called method's permission on an area.

@@ -4,6 +4,7 @@
 //! the engine behind them; today a static matrix, later policies. Never: a service's own rows.
 
 mod decide;
+mod fresh;
 mod matrix;
 mod projection;
 

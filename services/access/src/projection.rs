@@ -19,7 +19,7 @@ use linli_proto::org::{AppointmentChanged, AreaChanged, UnitChanged};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
 
-use crate::decide::{Access, Within};
+use crate::decide::{Access, STALE_AFTER, Within};
 use crate::snapshot::{AreaRow, GrantRow, Snapshot, UnitRow};
 
 /// The feed that is projected.
@@ -27,6 +27,11 @@ pub const PROJECTION_STREAM: &str = "streams/org";
 
 /// How long the snapshot may lie behind the rows.
 const RELOAD_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long one read of org's feed waits for news. A quiet feed is known to be quiet as of the beginning of the last read
+/// that has ended, so that the projection's age swings between one wait and two.
+const WAIT: Duration = Duration::from_millis(300);
+const _: () = assert!(WAIT.as_millis() * 4 < STALE_AFTER.as_millis());
 
 /// The tables of the projections; versions 900 and up, below the services' own.
 pub fn migrations() -> Vec<Migration> {
@@ -76,26 +81,29 @@ pub const COLUMNS: &[(&str, &str)] = &[
 pub async fn start_projection(parts: &ServiceParts, access: &Access) -> Result<Arc<ConsumerHandle>> {
     access.replace(load(&parts.store).await?);
     let mut config = ConsumerConfig::new("access", PROJECTION_STREAM);
-    config.batch = 200;
+    (config.fetch, config.batch, config.wait) = (1000, 200, WAIT);
     let handle = Arc::new(spawn_consumer(parts.store.clone(), config, parts.feed_source(), Projector, &parts.cancel));
-    access.follow(handle.clone());
+    access.follows().start(handle.clone());
     let (store, access, cancel) = (parts.store.clone(), access.clone(), parts.cancel.clone());
     let mut status = handle.subscribe();
     parts.tasks.spawn(async move {
-        let mut seen = status.borrow_and_update().position;
-        loop {
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                changed = status.changed() => if changed.is_err() { return },
-            }
+        // Rows of an earlier run may have been read before this one's consumer moved on: the first turn always loads.
+        let mut loaded = None;
+        while !cancel.is_cancelled() {
             let position = status.borrow_and_update().position;
-            if position == seen {
+            if loaded == Some(position) {
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    changed = status.changed() => if changed.is_err() { return },
+                }
                 continue;
             }
+            access.follows().moved();
             match load(&store).await {
                 Ok(snapshot) => {
                     access.replace(snapshot);
-                    seen = position;
+                    access.follows().loaded();
+                    loaded = Some(position);
                 }
                 Err(error) => tracing::warn!(%error, "the roles could not be read; the last ones stay"),
             }
@@ -130,6 +138,20 @@ impl Handler for Projector {
 
     fn blocking_keys(&self, event: &Event) -> BTreeSet<String> {
         BTreeSet::from([event.subject.clone()])
+    }
+
+    fn resyncs(&self) -> bool {
+        true
+    }
+
+    async fn replace(&self, tx: &Tx<'_>, state: &[Event]) -> Result<()> {
+        for table in ["DELETE FROM access_area", "DELETE FROM access_unit", "DELETE FROM access_grant"] {
+            run(tx, table, vec![]).await?;
+        }
+        for event in state {
+            self.apply(tx, event, &()).await?;
+        }
+        Ok(())
     }
 }
 

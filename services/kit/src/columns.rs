@@ -39,6 +39,7 @@ pub const KIT: &[Column] = &[
     ("idempotency", "request_hash", Class::Public),
     ("idempotency", "resource", Class::Public),
     ("idempotency", "created_us", Class::Public),
+    ("event", "seq", Class::Public),
     ("event", "id", Class::Public),
     ("event", "area", Class::Public),
     ("event", "position", Class::Public),

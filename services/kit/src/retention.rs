@@ -1,6 +1,7 @@
 //! Deletes what is older than its setting, in small batches, one process at a time.
 //!
-//! Events go from the oldest on, so that positions stay dense from `oldest`. Owns no table. Never: rows of a service.
+//! Events go from the oldest on, so that positions stay dense from `oldest`. Owns no table; a service says with [`Kept`] which
+//! of its own rows may go.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub durable_calls: Duration,
     /// Operations that are over, by the machine's clock.
     pub operations: Duration,
+    /// Receipts of decisions, by the suite's clock.
+    pub receipts: Duration,
     /// How often to look.
     pub every: Duration,
     /// Rows deleted in one transaction at most.
@@ -43,21 +46,101 @@ impl Default for Settings {
             request_ids: 7 * DAY,
             durable_calls: 7 * DAY,
             operations: 30 * DAY,
+            receipts: 365 * DAY,
             every: Duration::from_secs(3600),
             batch: 1000,
         }
     }
 }
 
-/// Deletes in the background until `stop`.
-pub fn spawn(store: Store, clock: SharedClock, settings: Settings, stop: CancellationToken) -> JoinHandle<()> {
+/// Rows that may go after a while.
+#[derive(Debug, Clone, Copy)]
+pub enum Kept {
+    /// Events, from the oldest on.
+    Events,
+    /// Rows of a table.
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// Its key, such as `area, id`.
+        key: &'static str,
+        /// Which rows are over, with the instant in microseconds as `$1`, such as `created_us < $1`.
+        over: &'static str,
+        /// By which clock the table's instants are.
+        clock: Instants,
+        /// How long they are kept.
+        keep: fn(&Settings) -> Duration,
+    },
+}
+
+/// By which clock instants were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instants {
+    /// The suite's, which a test may move.
+    Suite,
+    /// The machine's.
+    Machine,
+}
+
+/// What kit itself keeps for a while.
+pub const KIT: &[Kept] = &[
+    Kept::Events,
+    Kept::Rows {
+        table: "idempotency",
+        key: "area, caller, method, request_id",
+        over: "created_us < $1",
+        clock: Instants::Suite,
+        keep: |settings| settings.request_ids,
+    },
+    Kept::Rows {
+        table: "durable_call",
+        key: "seq",
+        over: "state <> 0 AND updated_us < $1",
+        clock: Instants::Machine,
+        keep: |settings| settings.durable_calls,
+    },
+    Kept::Rows {
+        table: "operation",
+        key: "area, id",
+        over: "state >= 2 AND updated_us < $1",
+        clock: Instants::Machine,
+        keep: |settings| settings.operations,
+    },
+];
+
+impl Kept {
+    fn table(&self) -> &'static str {
+        match self {
+            Self::Events => "event",
+            Self::Rows { table, .. } => table,
+        }
+    }
+
+    fn cutoff(&self, suite_us: i64, settings: &Settings) -> i64 {
+        match self {
+            Self::Events => suite_us - micros(settings.events),
+            Self::Rows { clock: Instants::Suite, keep, .. } => suite_us - micros(keep(settings)),
+            Self::Rows { clock: Instants::Machine, keep, .. } => rows::machine_us() - micros(keep(settings)),
+        }
+    }
+}
+
+/// Deletes in the background until `stop`, one process at a time under `lease`.
+pub fn spawn(
+    store: Store,
+    clock: SharedClock,
+    lease: &'static str,
+    kept: &'static [Kept],
+    settings: Settings,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
     let term = Term::for_engine(store.engine());
     let held = store.clone();
     let work: lease::Work = Arc::new(move |guard, token| {
         let (store, clock) = (held.clone(), clock.clone());
         Box::pin(async move {
             while !token.is_cancelled() {
-                match sweep(&store, clock.as_ref(), &settings, &guard, &token).await {
+                match sweep(&store, clock.as_ref(), kept, &settings, &guard, &token).await {
                     Ok(swept) => tracing::debug!(service = store.service(), ?swept, "old rows deleted"),
                     Err(error) if lease::is_lost(&error) => return,
                     Err(error) => tracing::warn!(service = store.service(), %error, "old rows could not be deleted"),
@@ -66,58 +149,32 @@ pub fn spawn(store: Store, clock: SharedClock, settings: Settings, stop: Cancell
             }
         })
     });
-    tokio::spawn(lease::while_held(store, "retention".to_owned(), term, stop, work))
+    tokio::spawn(lease::while_held(store, lease.to_owned(), term, stop, work))
 }
 
-/// How many rows a sweep deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
-    /// Events.
-    pub events: u64,
-    /// Request ids.
-    pub request_ids: u64,
-    /// Durable calls.
-    pub durable_calls: u64,
-    /// Operations.
-    pub operations: u64,
-}
-
-/// Deletes all that is too old now, batch by batch.
+/// Deletes all that is too old now, batch by batch; how many rows of each table.
 ///
 /// # Errors
 /// ABORTED LEASE_LOST when the guard's lease is another's, or what the store says.
 pub async fn sweep(
     store: &Store,
     clock: &dyn Clock,
+    kept: &[Kept],
     settings: &Settings,
     guard: &Guard,
     stop: &CancellationToken,
-) -> Result<Swept> {
-    let (suite, machine) = (clock.now().micros(), rows::machine_us());
+) -> Result<Vec<(&'static str, u64)>> {
+    let suite_us = clock.now().micros();
     let sweeper = Sweeper { store, guard, stop, batch: i64::from(settings.batch.max(1)) };
-    Ok(Swept {
-        events: sweeper.all(Kind::Events, suite - micros(settings.events)).await?,
-        request_ids: sweeper.all(REQUEST_IDS, suite - micros(settings.request_ids)).await?,
-        durable_calls: sweeper.all(DURABLE_CALLS, machine - micros(settings.durable_calls)).await?,
-        operations: sweeper.all(OPERATIONS, machine - micros(settings.operations)).await?,
-    })
+    let mut swept = Vec::new();
+    for kind in kept {
+        let deleted = sweeper.all(*kind, kind.cutoff(suite_us, settings)).await?;
+        metrics::counter!("linli_rows_expired_total", "service" => store.service(), "table" => kind.table())
+            .increment(deleted);
+        swept.push((kind.table(), deleted));
+    }
+    Ok(swept)
 }
-
-/// What may go.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// Events, from the oldest on.
-    Events,
-    /// Rows of a table with this key under this condition on `$1`.
-    Rows { table: &'static str, key: &'static str, condition: &'static str },
-}
-
-const REQUEST_IDS: Kind =
-    Kind::Rows { table: "idempotency", key: "area, caller, method, request_id", condition: "created_us < $1" };
-const DURABLE_CALLS: Kind =
-    Kind::Rows { table: "durable_call", key: "seq", condition: "state <> 0 AND updated_us < $1" };
-const OPERATIONS: Kind =
-    Kind::Rows { table: "operation", key: "area, id", condition: "state >= 2 AND updated_us < $1" };
 
 struct Sweeper<'a> {
     store: &'a Store,
@@ -127,7 +184,7 @@ struct Sweeper<'a> {
 }
 
 impl Sweeper<'_> {
-    async fn all(&self, kind: Kind, cutoff: i64) -> Result<u64> {
+    async fn all(&self, kind: Kept, cutoff: i64) -> Result<u64> {
         let mut total = 0;
         while !self.stop.is_cancelled() {
             let deleted = self.some(kind, cutoff).await?;
@@ -140,18 +197,18 @@ impl Sweeper<'_> {
         Ok(total)
     }
 
-    async fn some(&self, kind: Kind, cutoff: i64) -> Result<u64> {
+    async fn some(&self, kind: Kept, cutoff: i64) -> Result<u64> {
         let (guard, batch) = (self.guard, self.batch);
         self.store
             .write("retention.sweep", |tx| {
                 Box::pin(async move {
                     guard.check(tx).await?;
                     match kind {
-                        Kind::Events => delete_events(tx, cutoff, batch).await,
-                        Kind::Rows { table, key, condition } => {
+                        Kept::Events => delete_events(tx, cutoff, batch).await,
+                        Kept::Rows { table, key, over, .. } => {
                             let sql = format!(
                                 "DELETE FROM {table} WHERE ({key}) IN \
-                                 (SELECT {key} FROM {table} WHERE {condition} LIMIT $2)"
+                                 (SELECT {key} FROM {table} WHERE {over} LIMIT $2)"
                             );
                             rows::execute(tx.conn(), &sql, vec![cutoff.into(), batch.into()]).await
                         }

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::stack::domain;
 use crate::texts::Texts;
 
-pub use parts::{SERVICES, ServiceParts, start_common};
+pub use parts::{SERVICES, ServiceParts, start_common, start_retention};
 pub use peers::{Backend, LocalServices, PeerService, Peers};
 pub use transport::{ServerOptions, serve_stack};
 

@@ -40,6 +40,7 @@ impl Served {
                 stream: "streams/booking".to_owned(),
                 after_position,
                 max_events: PAGE,
+                from_oldest: true,
                 ..ListEventsRequest::default()
             };
             let page = connection.repeat("ListEvents", || {

@@ -116,6 +116,7 @@ async fn suite(store: TestStore) -> Suite {
         keyring: Arc::new(keyring()),
         cancel: cancel.clone(),
         tasks: tasks.clone(),
+        retention: Default::default(),
     };
     let first = stack_of("booking", linli_booking::build(parts.clone(), access()).await.expect("builds"));
     let second = stack_of("booking", linli_booking::build(parts, access()).await.expect("builds"));

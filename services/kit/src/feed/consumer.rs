@@ -18,6 +18,7 @@ use linli_proto::events::Event;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use cursor::skip_to;
 pub use parked::{ParkedEvent, discard, list_parked, retry_now};
 pub use status::{ConsumerHandle, Status};
 
@@ -48,6 +49,21 @@ pub trait Handler: Send + Sync + 'static {
     /// What a parked event holds up: later events that share one of these keys wait behind it, others pass. None: nothing
     /// waits.
     fn blocking_keys(&self, event: &Event) -> BTreeSet<String>;
+
+    /// Whether [`Handler::replace`] helps a consumer that has missed events for good. Otherwise it stands still, visibly:
+    /// an operator decides what the missed events were worth, and moves it with [`skip_to`].
+    fn resyncs(&self) -> bool {
+        false
+    }
+
+    /// Replaces all that the consumer made of the feed by what the feed tells as it stands now, in the transaction that sets
+    /// the cursor; nothing but database work.
+    ///
+    /// # Errors
+    /// Any; the transaction is rolled back and tried again later.
+    async fn replace(&self, _tx: &Tx<'_>, _state: &[Event]) -> Result<()> {
+        Err(Error::internal("this consumer does not take a state for its events"))
+    }
 }
 
 /// How a consumer follows a feed.
@@ -57,7 +73,8 @@ pub struct ConsumerConfig {
     pub name: String,
     /// The feed, such as `streams/org`.
     pub stream: String,
-    /// Where a consumer without a cursor begins: behind this position.
+    /// Where a consumer without a cursor begins: behind this position. With 0 on a feed that no longer has its first events it
+    /// has missed something, see [`Handler::resyncs`].
     pub start_after: i64,
     /// Events fetched at once, 1 to 1,000.
     pub fetch: i32,

@@ -104,11 +104,20 @@ impl EventLog {
         Ok(newest)
     }
 
+    /// The oldest position that is kept.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn oldest(&self) -> Result<i64> {
+        let row = rows::one(self.store().reader(), "SELECT oldest FROM feed_head WHERE id = 1", vec![]).await?;
+        rows::get(&row.ok_or_else(missing_head)?, "oldest")
+    }
+
     /// The events behind `after` that the reader may see, at most `max` (0 means 100, more than 1,000 means 1,000).
     ///
     /// # Errors
-    /// OUT_OF_RANGE CURSOR_TOO_OLD when events behind `after` are no longer kept, except for 0, which means "from the
-    /// first"; OUT_OF_RANGE CURSOR_AHEAD when the feed has not come so far.
+    /// OUT_OF_RANGE CURSOR_TOO_OLD when events behind `after` are no longer kept, also behind 0: a reader that begins must
+    /// not take the rest for the whole. OUT_OF_RANGE CURSOR_AHEAD when the feed has not come so far.
     pub async fn list(&self, after: i64, max: i32, visible: &Visibility) -> Result<Page> {
         let max = match i64::from(max) {
             n if n <= 0 => DEFAULT_EVENTS,
@@ -131,8 +140,8 @@ impl EventLog {
         let (events, cut) = self.read(&found)?;
         let next_position = match events.last() {
             Some(last) if cut || events.len() as i64 >= max => last.position,
-            // All of the window is read; with 0 it may lie before the first event that is kept.
-            Some(_) | None => newest.min(after.saturating_add(WINDOW)).max(oldest - 1),
+            // All of the window is read.
+            Some(_) | None => newest.min(after.saturating_add(WINDOW)),
         };
         Ok(Page { events, next_position, newest_position: newest })
     }
@@ -247,7 +256,7 @@ fn check_range(after: i64, oldest: i64, newest: i64) -> Result<()> {
     if after > newest {
         return Err(Error::new(ErrorCode::OutOfRange, "CURSOR_AHEAD").with("newest", newest));
     }
-    if after != 0 && after < oldest - 1 { Err(cursor_too_old(oldest)) } else { Ok(()) }
+    if after < oldest - 1 { Err(cursor_too_old(oldest)) } else { Ok(()) }
 }
 
 fn event(row: &QueryResult, position: i64, source: &str) -> Result<Event> {

@@ -1,9 +1,10 @@
 //! The sequencer: gives committed events their dense positions, one service's at a time under a fenced lease.
 //!
 //! Reading "by id" would skip events that commit late, reading "below the oldest running transaction" would turn the order
-//! within an aggregate around. Here an event gets the next position once it is committed. Within a subject the order is
-//! that of the aggregate's versions: whoever writes version n + 1 has waited for the row lock of version n, so n is
-//! committed and visible whenever n + 1 is. Never: the content of an event.
+//! within an aggregate around. Here an event gets the next position once it is committed, in the order of `seq`, which the
+//! database counts as events are written. Whoever changes an aggregate holds its row, or the key under which it is created
+//! anew, until its events are written and committed: within a subject `seq` follows the changes, also over a deletion, where
+//! versions begin again. Between subjects the order means nothing. Never: the content of an event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::lease::{self, Guard, Term};
 use crate::store::{Engine, Store};
 use crate::{Result, rows};
 
-/// Events placed in one transaction at most, apart from predecessors that the batch drags along.
+/// Events placed in one transaction at most.
 pub const BATCH: u64 = 1000;
 /// A look without a wake-up: for events of other processes.
 const POLL: Duration = Duration::from_millis(200);
@@ -26,27 +27,14 @@ const COALESCE: Duration = Duration::from_millis(5);
 /// Pause after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 
-/// `$1` newest position, `$2` batch. `picked` may end in the middle of a subject whose lower version has a higher id (clocks
-/// of replicas differ), so `whole` adds the predecessors; `late` moves an event behind all its predecessors.
+/// `$1` newest position, `$2` batch.
 const PLACE: &str = "
 WITH picked AS (
-    SELECT id, subject, aggregate_version FROM event WHERE position IS NULL ORDER BY id LIMIT $2
-), whole AS (
-    SELECT id, subject, aggregate_version FROM picked
-    UNION
-    SELECT e.id, e.subject, e.aggregate_version FROM event e
-    JOIN (SELECT subject, max(aggregate_version) AS version FROM picked GROUP BY subject) p
-      ON p.subject = e.subject AND e.aggregate_version < p.version
-    WHERE e.position IS NULL
-), counted AS (
-    SELECT id, subject, aggregate_version, row_number() OVER (ORDER BY id) AS arrival FROM whole
-), late AS (
-    SELECT id, aggregate_version, arrival,
-           max(arrival) OVER (PARTITION BY subject ORDER BY aggregate_version, arrival) AS place FROM counted
+    SELECT seq FROM event WHERE position IS NULL ORDER BY seq LIMIT $2
 ), ordered AS (
-    SELECT id, row_number() OVER (ORDER BY place, aggregate_version, arrival) AS n FROM late
+    SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM picked
 )
-UPDATE event SET position = $1 + ordered.n FROM ordered WHERE event.id = ordered.id";
+UPDATE event SET position = $1 + ordered.n FROM ordered WHERE event.position IS NULL AND event.seq = ordered.seq";
 
 /// Runs the sequencer of the log's service until `stop`; of several processes one at a time does the work.
 pub fn spawn(log: &EventLog, term: Term, stop: CancellationToken) -> JoinHandle<()> {

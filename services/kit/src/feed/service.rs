@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use linli_kernel::{AreaId, Lang};
 use linli_proto::events::event_service_server::{EventService, EventServiceServer};
-use linli_proto::events::{ListEventsRequest, ListEventsResponse};
+use linli_proto::events::{ListEventsRequest, ListEventsResponse, ReadFeedStateRequest, ReadFeedStateResponse};
 use tonic::{Request, Response, Status};
 
 use super::log::{EventLog, Page, Visibility};
-use super::stream_name;
+use super::{FeedState, no_state, stream_name};
 use crate::stack::domain;
-use crate::{Ctx, Error, ErrorCode, FieldViolation, Result, Texts};
+use crate::{Caller, Ctx, Error, ErrorCode, FieldViolation, Result, Texts};
 
 /// Time kept back from a caller's deadline, so that the answer of a long poll arrives before it.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -33,13 +33,21 @@ pub trait EventGate: Send + Sync + 'static {
 pub struct FeedService<G> {
     log: EventLog,
     gate: G,
+    state: Option<Arc<dyn FeedState>>,
     texts: Texts,
 }
 
 impl<G: EventGate> FeedService<G> {
     /// The feed of `log`, guarded by `gate`; errors are rendered with `texts`.
     pub fn new(log: EventLog, gate: G, texts: Texts) -> Self {
-        Self { log, gate, texts }
+        Self { log, gate, state: None, texts }
+    }
+
+    /// The same feed, which also tells services its present state.
+    #[must_use]
+    pub fn with_state(mut self, state: Arc<dyn FeedState>) -> Self {
+        self.state = Some(state);
+        self
     }
 
     /// As a tonic service, ready for a router.
@@ -57,7 +65,24 @@ impl<G: EventGate> FeedService<G> {
         self.check(request, area.err())?;
         let wait = Duration::from_millis(u64::try_from(request.wait_ms).unwrap_or(0));
         let wait = wait.min(ctx.remaining().saturating_sub(MARGIN));
-        self.log.list_waiting(request.after_position, request.max_events, &visible, wait).await
+        let after = match request.after_position {
+            0 if request.from_oldest => self.log.oldest().await? - 1,
+            after => after,
+        };
+        self.log.list_waiting(after, request.max_events, &visible, wait).await
+    }
+
+    async fn read_state(&self, ctx: &Ctx, request: &ReadFeedStateRequest) -> Result<ReadFeedStateResponse> {
+        let served = |service: &String| ctx.method.internal_callers.contains(service);
+        if !matches!(&ctx.caller, Caller::Service { service, .. } if served(service)) {
+            return Err(Error::new(ErrorCode::PermissionDenied, "INTERNAL_ONLY"));
+        }
+        let state = self.state.as_ref().filter(|_| request.stream == stream_name(self.log.store().service()));
+        let state = state.ok_or_else(|| no_state(&request.stream))?;
+        // The position first: what changes while the page is read lies behind it.
+        let position = self.log.newest().await?;
+        let (events, next_page_token) = state.page(ctx, &request.page_token).await?;
+        Ok(ReadFeedStateResponse { events, next_page_token, position })
     }
 
     fn check(&self, request: &ListEventsRequest, area: Option<linli_kernel::NameError>) -> Result<()> {
@@ -81,6 +106,11 @@ impl<G: EventGate> FeedService<G> {
         if request.stream == known { Ok(()) } else { Err(Error::not_found(&request.stream)) }
     }
 
+    fn called<T>(&self, request: &Request<T>) -> Result<Arc<Ctx>, Status> {
+        let unknown = || Error::new(ErrorCode::Unauthenticated, "UNAUTHENTICATED");
+        request.extensions().get().cloned().ok_or_else(|| self.refuse(unknown(), Lang::default()))
+    }
+
     fn refuse(&self, error: Error, lang: Lang) -> Status {
         error.into_status(&self.texts, lang, &domain(self.log.store().service()))
     }
@@ -89,12 +119,18 @@ impl<G: EventGate> FeedService<G> {
 #[tonic::async_trait]
 impl<G: EventGate> EventService for FeedService<G> {
     async fn list_events(&self, request: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
-        let Some(ctx) = request.extensions().get::<Arc<Ctx>>().cloned() else {
-            return Err(self.refuse(Error::new(ErrorCode::Unauthenticated, "UNAUTHENTICATED"), Lang::default()));
-        };
+        let ctx = self.called(&request)?;
         match self.list(&ctx, request.get_ref()).await {
             Ok(page) => Ok(Response::new(page.into())),
             Err(error) => Err(self.refuse(error, ctx.lang)),
         }
+    }
+
+    async fn read_feed_state(
+        &self,
+        request: Request<ReadFeedStateRequest>,
+    ) -> Result<Response<ReadFeedStateResponse>, Status> {
+        let ctx = self.called(&request)?;
+        self.read_state(&ctx, request.get_ref()).await.map(Response::new).map_err(|error| self.refuse(error, ctx.lang))
     }
 }

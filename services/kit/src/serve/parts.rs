@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use linli_proto::events::event_service_client::EventServiceClient;
-use linli_proto::events::{ListEventsRequest, ListEventsResponse};
+use linli_proto::events::{ListEventsRequest, ListEventsResponse, ReadFeedStateRequest, ReadFeedStateResponse};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,6 +35,8 @@ pub struct ServiceParts {
     pub cancel: CancellationToken,
     /// Background tasks and the tasks of changing calls; drain waits for them.
     pub tasks: TaskTracker,
+    /// How long rows are kept.
+    pub retention: retention::Settings,
 }
 
 impl ServiceParts {
@@ -57,9 +59,11 @@ impl std::fmt::Debug for ServiceParts {
 
 /// The declared method of work without a request: reading feeds.
 fn background_method() -> &'static linli_proto::MethodInfo {
-    linli_proto::methods()
-        .get("/linli.events.v1.EventService/ListEvents")
-        .expect("the contract has EventService/ListEvents; a test of linli-proto walks all methods")
+    method("/linli.events.v1.EventService/ListEvents")
+}
+
+fn method(path: &str) -> &'static linli_proto::MethodInfo {
+    linli_proto::methods().get(path).expect("a method of the contract; a test of linli-proto walks all methods")
 }
 
 /// Starts what every service runs: the sequencer of its feed, and retention.
@@ -71,8 +75,17 @@ pub fn start_common(parts: &ServiceParts) {
             tracing::error!(panicked = fault.is_panic(), "the sequencer broke");
         }
     });
-    let settings = retention::Settings::default();
-    let sweeping = retention::spawn(parts.store.clone(), parts.kit.clock.clone(), settings, parts.cancel.clone());
+    sweep(parts, "retention", retention::KIT);
+}
+
+/// Starts retention of a service's own growing tables.
+pub fn start_retention(parts: &ServiceParts, kept: &'static [retention::Kept]) {
+    sweep(parts, "retention.service", kept);
+}
+
+fn sweep(parts: &ServiceParts, lease: &'static str, kept: &'static [retention::Kept]) {
+    let (store, clock, stop) = (parts.store.clone(), parts.kit.clock.clone(), parts.cancel.clone());
+    let sweeping = retention::spawn(store, clock, lease, kept, parts.retention, stop);
     parts.tasks.spawn(async move {
         if let Err(fault) = sweeping.await {
             tracing::error!(panicked = fault.is_panic(), "retention broke");
@@ -98,13 +111,25 @@ impl EventSource for PeerFeed {
             after_position: after,
             max_events: max,
             wait_ms,
-            area: String::new(),
+            ..ListEventsRequest::default()
         };
         let mut client = EventServiceClient::new(self.peers.to(service, &ctx))
             .max_decoding_message_size(super::MAX_MESSAGE_BYTES * 4);
         client.list_events(request).await.map(tonic::Response::into_inner).map_err(Error::from_peer)
     }
+
+    async fn state(&self, stream: &str, page_token: &str) -> Result<ReadFeedStateResponse> {
+        let method = method("/linli.events.v1.EventService/ReadFeedState");
+        let ctx = Ctx::background(self.kit.service, method, self.kit.clock.clone(), STATE_PATIENCE);
+        let request = ReadFeedStateRequest { stream: stream.to_owned(), page_token: page_token.to_owned() };
+        let mut client = EventServiceClient::new(self.peers.to(service_of(stream)?, &ctx))
+            .max_decoding_message_size(super::MAX_MESSAGE_BYTES * 4);
+        client.read_feed_state(request).await.map(tonic::Response::into_inner).map_err(Error::from_peer)
+    }
 }
+
+/// How long one page of a feed's state may take.
+const STATE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The services of the suite; a feed names one of them.
 pub const SERVICES: [&str; 5] = ["org", "rules", "points", "booking", "deliberation"];

@@ -29,22 +29,22 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "kit: events",
         sqlite: &[
             "CREATE TABLE event (
-               id BLOB NOT NULL PRIMARY KEY, area TEXT NOT NULL, position INTEGER, event_type TEXT NOT NULL,
-               subject TEXT NOT NULL, aggregate_version INTEGER NOT NULL, data BLOB NOT NULL,
+               seq INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL UNIQUE, area TEXT NOT NULL, position INTEGER,
+               event_type TEXT NOT NULL, subject TEXT NOT NULL, aggregate_version INTEGER NOT NULL, data BLOB NOT NULL,
                time_us INTEGER NOT NULL, trace_id TEXT NOT NULL, cause TEXT NOT NULL
              ) STRICT",
             "CREATE UNIQUE INDEX event_position ON event (position) WHERE position IS NOT NULL",
-            "CREATE INDEX event_unplaced ON event (id) WHERE position IS NULL",
+            "CREATE INDEX event_unplaced ON event (position) WHERE position IS NULL",
             "CREATE INDEX event_area ON event (area, position)",
         ],
         postgres: &[
             "CREATE TABLE event (
-               id uuid NOT NULL PRIMARY KEY, area text NOT NULL, position bigint, event_type text NOT NULL,
-               subject text NOT NULL, aggregate_version bigint NOT NULL, data bytea NOT NULL,
+               id uuid NOT NULL PRIMARY KEY, seq bigint GENERATED ALWAYS AS IDENTITY, area text NOT NULL, position bigint,
+               event_type text NOT NULL, subject text NOT NULL, aggregate_version bigint NOT NULL, data bytea NOT NULL,
                time_us bigint NOT NULL, trace_id text NOT NULL, cause text NOT NULL
              )",
             "CREATE UNIQUE INDEX event_position ON event (position) WHERE position IS NOT NULL",
-            "CREATE INDEX event_unplaced ON event (id) WHERE position IS NULL",
+            "CREATE INDEX event_unplaced ON event (seq) WHERE position IS NULL",
             "CREATE INDEX event_area ON event (area, position)",
         ],
     },

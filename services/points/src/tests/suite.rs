@@ -103,6 +103,7 @@ impl Suite {
             log: EventLog::new(linli_kit::store::Store::clone(&store)),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            retention: Default::default(),
         };
         let app = App::new(parts, access);
         Self { api: Api::new(app.clone()), app, store, clock, world }

@@ -37,3 +37,19 @@ pub(super) async fn advance(tx: &Tx<'_>, guard: &Guard, name: &str, from: i64, t
     let values = vec![to.into(), guard.fence().into(), name.into(), from.into()];
     if rows::execute(tx.conn(), sql, values).await? == 1 { Ok(()) } else { Err(lease::lost(guard.name())) }
 }
+
+/// Moves a consumer to a position, whatever lies between: for an operator, after events were missed for good. False when
+/// there is no such consumer. One that runs begins again from there.
+///
+/// # Errors
+/// What the store says.
+pub async fn skip_to(store: &Store, name: &str, position: i64) -> Result<bool> {
+    store
+        .write("feed.skip_to", |tx| {
+            Box::pin(async move {
+                let sql = "UPDATE consumer SET position = $1 WHERE name = $2";
+                Ok(rows::execute(tx.conn(), sql, vec![position.into(), name.into()]).await? == 1)
+            })
+        })
+        .await
+}

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::parked::{self, BEHIND, ParkedEvent};
 use super::status::Shared;
 use super::{ConsumerConfig, Handler, Verdict, backoff, cursor, judge};
-use crate::feed::EventSource;
+use crate::feed::{EventSource, is_missed};
 use crate::lease::{self, Guard, micros};
 use crate::store::Store;
 use crate::{Error, Result, rows};
@@ -23,6 +23,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Longest pause before a parked event is tried again.
 const LONGEST_PARKED: Duration = Duration::from_secs(600);
+
+/// How long the transaction that takes a feed's state may last.
+const RESYNC_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a consumer is made of.
 pub(super) struct Parts<H> {
@@ -86,20 +89,83 @@ impl<'a, H: Handler> Follower<'a, H> {
                 continue;
             }
             let asked = Instant::now();
-            match self.read(wait).await {
+            let outcome = match self.read(wait).await {
                 Ok(page) => {
                     failures = 0;
                     self.take_page(page, asked).await?;
+                    continue;
                 }
-                Err(error) => {
-                    tracing::debug!(consumer = self.parts.config.name, %error, "the feed could not be read");
-                    self.parts.shared.change(|status| status.stuck = error.reason());
-                    lease::pause(self.token, backoff(FIRST_PAUSE, LONGEST_PAUSE, failures)).await;
-                    failures = (failures + 1).min(8);
+                Err(error) if is_missed(&error) && self.parts.handler.resyncs() => self.resync(&error).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                if lease::is_lost(&error) {
+                    return Err(error);
                 }
+                self.stands_still(&error);
+                lease::pause(self.token, backoff(FIRST_PAUSE, LONGEST_PAUSE, failures)).await;
+                failures = (failures + 1).min(8);
             }
         }
         Ok(())
+    }
+
+    /// Says why the feed cannot be followed: loudly, once, when that does not pass on its own.
+    fn stands_still(&self, error: &Error) {
+        let (consumer, reason) = (&self.parts.config.name, error.reason());
+        let mut new = false;
+        self.parts.shared.change(|status| {
+            new = status.stuck != reason;
+            status.stuck.clone_from(&reason);
+        });
+        if new && is_missed(error) {
+            tracing::error!(consumer, stream = self.parts.config.stream, position = self.position, %error,
+                "events were missed for good: the consumer stands still until an operator moves its cursor");
+        } else {
+            tracing::debug!(consumer, %error, "the feed could not be read");
+        }
+        if new {
+            let labels = [("consumer", consumer.clone()), ("reason", reason)];
+            metrics::counter!("linli_feed_stuck_total", &labels).increment(1);
+        }
+    }
+
+    /// Takes what the feed tells now in place of events that cannot be read any more.
+    async fn resync(&mut self, why: &Error) -> Result<()> {
+        let (state, to) = self.read_state().await?;
+        let (parts, guard, from, state) = (self.parts, self.guard, self.position, &state);
+        let name = &parts.config.name;
+        parts
+            .store
+            .write_until("feed.resync", Instant::now() + RESYNC_PATIENCE, |tx| {
+                Box::pin(async move {
+                    guard.check(tx).await?;
+                    caught(parts.handler.replace(tx, state)).await?;
+                    parked::clear(tx, name).await?;
+                    cursor::advance(tx, guard, name, from, to).await
+                })
+            })
+            .await?;
+        self.position = to;
+        self.recount().await?;
+        tracing::warn!(consumer = name, why = why.reason(), from, to, "the consumer took the feed's present state");
+        metrics::counter!("linli_feed_resyncs_total", "consumer" => name.clone()).increment(1);
+        self.report();
+        Ok(())
+    }
+
+    /// What the feed tells now, and the position from which to follow it.
+    async fn read_state(&self) -> Result<(Vec<Event>, i64)> {
+        let (mut state, mut token, mut from) = (Vec::new(), String::new(), None);
+        loop {
+            let page = self.parts.source.state(&self.parts.config.stream, &token).await?;
+            state.extend(page.events);
+            let position = *from.get_or_insert(page.position);
+            if page.next_page_token.is_empty() {
+                return Ok((state, position));
+            }
+            token = page.next_page_token;
+        }
     }
 
     /// Reads the next events, waiting at most `wait` for one.

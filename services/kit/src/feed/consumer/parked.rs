@@ -131,6 +131,14 @@ pub(super) async fn remove(tx: &Tx<'_>, consumer: &str, position: i64) -> Result
     Ok(rows::execute(tx.conn(), sql, vec![consumer.into(), position.into()]).await? == 1)
 }
 
+/// Removes all parked events of a consumer.
+pub(super) async fn clear(tx: &Tx<'_>, consumer: &str) -> Result<()> {
+    for sql in ["DELETE FROM parked_key WHERE consumer = $1", "DELETE FROM parked_event WHERE consumer = $1"] {
+        rows::execute(tx.conn(), sql, vec![consumer.into()]).await?;
+    }
+    Ok(())
+}
+
 /// Records another failure.
 pub(super) async fn postpone(tx: &Tx<'_>, consumer: &str, parked: &ParkedEvent) -> Result<()> {
     let sql = "UPDATE parked_event SET reason = $1, attempts = $2, next_us = $3 WHERE consumer = $4 AND position = $5";

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::follow::Parts;
-use super::{Handler, cursor};
+use super::{Handler, cursor, parked};
 use crate::{Error, Result, lease};
 
 /// How often a process without the lease looks how far the holder is.
@@ -22,7 +22,7 @@ pub struct Status {
     pub position: i64,
     /// Newest position of the feed, as last heard.
     pub newest: i64,
-    /// Parked events; counted by the holder of the lease only.
+    /// Parked events.
     pub parked: usize,
     /// Whether this process holds the lease.
     pub holds_lease: bool,
@@ -58,8 +58,8 @@ impl Shared {
     /// A read that began at `asked` said that the feed ends at `newest`, with the cursor at `position`.
     pub(super) fn heard(&self, position: i64, newest: i64, asked: Instant) {
         self.change(|status| {
-            status.position = position.max(status.position);
-            status.newest = newest.max(status.newest);
+            status.position = position;
+            status.newest = newest;
             if position >= newest {
                 status.caught_up_at = status.caught_up_at.max(Some(asked));
             }
@@ -109,6 +109,11 @@ impl ConsumerHandle {
         self.shared.status.borrow().caught_up_at.map_or(Duration::MAX, |at| at.elapsed())
     }
 
+    /// How many events are parked.
+    pub fn parked(&self) -> usize {
+        self.shared.status.borrow().parked
+    }
+
     /// Waits until everything up to `position` is applied or parked. Cancel-safe; the caller sets the bound.
     ///
     /// # Errors
@@ -142,6 +147,7 @@ pub(super) async fn watch_from_outside<H: Handler>(parts: Arc<Parts<H>>, stop: C
         }
         if let Err(error) = look(&parts).await {
             tracing::debug!(consumer = parts.config.name, %error, "the consumer's progress is unknown");
+            parts.shared.change(|status| status.stuck = error.reason());
         }
     }
 }
@@ -151,7 +157,16 @@ async fn look<H: Handler>(parts: &Parts<H>) -> Result<()> {
     let Some(position) = cursor::position(&parts.store, &parts.config.name).await? else {
         return Ok(());
     };
+    let parked = parked::count(&parts.store, &parts.config.name).await?;
     let page = parts.source.list(&parts.config.stream, position, 1, 0).await?;
+    // It may have taken over meanwhile, and knows better since.
+    if parts.shared.holds_lease() {
+        return Ok(());
+    }
+    parts.shared.change(|status| {
+        status.parked = parked;
+        status.stuck.clear();
+    });
     parts.shared.heard(position, page.newest_position, asked);
     Ok(())
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use linli_proto::events::{ListEventsResponse, ReadFeedStateResponse};
 use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
-use crate::feed::tests::{emit, stores};
+use crate::feed::tests::{emit, forget, stores};
 use crate::feed::{EventLog, sequencer};
 use crate::lease::Guard;
 use crate::testing::TestStore;
@@ -287,7 +288,7 @@ async fn batches_apply_in_one_transaction_and_fall_back_to_single_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_that_the_feed_no_longer_keeps_is_visible_and_moves_nothing() {
+async fn a_consumer_that_has_missed_events_stands_still_and_says_so_until_an_operator_moves_it() {
     for store in stores().await {
         let (log, _task) = feed(&store);
         let handler = Arc::new(Recorder::default());
@@ -295,18 +296,111 @@ async fn a_cursor_that_the_feed_no_longer_keeps_is_visible_and_moves_nothing() {
         let handle = spawn(&store, config(), &log, &handler);
         caught_up(&handle, 3).await;
         handle.shutdown().await;
-        store
-            .write("jump", |tx| {
-                Box::pin(async move {
-                    rows::execute(tx.conn(), "UPDATE consumer SET position = 1", vec![]).await?;
-                    rows::execute(tx.conn(), "UPDATE feed_head SET oldest = 3", vec![]).await
-                })
-            })
-            .await
-            .expect("commits");
+        assert!(skip_to(&store, "recorder", 1).await.expect("answers"));
+        forget(&store, 3).await;
         let handle = spawn(&store, config(), &log, &handler);
         until("it says so", async || handle.status().stuck == "CURSOR_TOO_OLD").await;
         assert_eq!(handle.position(), 1);
+        handle.shutdown().await;
+        // A consumer that is new has missed what is gone as well.
+        let new = spawn(&store, ConsumerConfig { name: "new".into(), ..config() }, &log, &handler);
+        until("it says so", async || new.status().stuck == "CURSOR_TOO_OLD").await;
+        assert_eq!(new.position(), 0);
+        new.shutdown().await;
+        assert!(skip_to(&store, "recorder", 2).await.expect("answers"));
+        let handle = spawn(&store, config(), &log, &handler);
+        caught_up(&handle, 3).await;
+        handle.shutdown().await;
+        assert_eq!(
+            effects(&store).await,
+            ["x/1", "y/2", "z/3", "z/3"],
+            "{:?}: from where it was moved",
+            store.engine()
+        );
+    }
+}
+
+/// A feed that tells its present state in two pages, as the tables of a source would.
+struct Telling {
+    log: Arc<EventLog>,
+}
+
+#[async_trait]
+impl EventSource for Telling {
+    async fn list(&self, stream: &str, after: i64, max: i32, wait_ms: i32) -> Result<ListEventsResponse> {
+        EventSource::list(&*self.log, stream, after, max, wait_ms).await
+    }
+
+    async fn state(&self, _stream: &str, page_token: &str) -> Result<ReadFeedStateResponse> {
+        let position = self.log.newest().await?;
+        // What happens while the pages are read lies behind the position of the first.
+        emit(self.log.store(), "a", &["news"]).await;
+        let (subject, next) = if page_token.is_empty() { ("one", "second") } else { ("two", "") };
+        let event = Event { subject: subject.into(), ..Event::default() };
+        Ok(ReadFeedStateResponse { events: vec![event], next_page_token: next.into(), position })
+    }
+}
+
+/// Takes a state for its effects.
+struct Replacing(Arc<Recorder>);
+
+#[async_trait]
+impl Handler for Replacing {
+    type Prepared = ();
+
+    async fn prepare(&self, event: &Event) -> Result<()> {
+        self.0.prepare(event).await
+    }
+
+    async fn apply(&self, tx: &Tx<'_>, event: &Event, prepared: &()) -> Result<()> {
+        self.0.apply(tx, event, prepared).await
+    }
+
+    fn blocking_keys(&self, event: &Event) -> BTreeSet<String> {
+        self.0.blocking_keys(event)
+    }
+
+    fn resyncs(&self) -> bool {
+        true
+    }
+
+    async fn replace(&self, tx: &Tx<'_>, state: &[Event]) -> Result<()> {
+        rows::execute(tx.conn(), "DELETE FROM effect", vec![]).await?;
+        for event in state {
+            self.0.apply(tx, event, &()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_can_takes_the_present_state_for_what_it_has_missed_and_follows_from_there() {
+    for store in stores().await {
+        let (log, _task) = feed(&store);
+        let recorder = || Recorder::default().fail("x", &[Fails::Fault]);
+        let slow = ConsumerConfig { park_pause: BOUND, ..config() };
+        let spawn = |handler| {
+            let source = Arc::new(Telling { log: log.clone() });
+            spawn_consumer((*store).clone(), slow.clone(), source, Replacing(handler), &CancellationToken::new())
+        };
+        emit(&store, "a", &["x", "y", "z"]).await;
+        let handle = spawn(recorder());
+        caught_up(&handle, 3).await;
+        assert_eq!(handle.parked(), 1);
+        handle.shutdown().await;
+        // Its place is gone; one event is still kept that is part of the state.
+        skip_to(&store, "recorder", 1).await.expect("answers");
+        forget(&store, 3).await;
+        let handle = spawn(Arc::default());
+        caught_up(&handle, 5).await;
+        assert_eq!(effects(&store).await, ["one/0", "two/0", "news/4", "news/5"], "{:?}", store.engine());
+        assert_eq!((handle.parked(), handle.status().stuck.as_str()), (0, ""), "what was parked is part of the state");
+        handle.shutdown().await;
+        // The feed was restored from a backup: it has not come so far.
+        skip_to(&store, "recorder", 99).await.expect("answers");
+        let handle = spawn(Arc::default());
+        until("it follows again", async || handle.position() == 7).await;
+        assert_eq!(effects(&store).await, ["one/0", "two/0", "news/6", "news/7"], "{:?}", store.engine());
         handle.shutdown().await;
     }
 }
