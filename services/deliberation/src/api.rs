@@ -48,6 +48,7 @@ methods! {
     list_topics(pb::ListTopicsRequest) -> pb::ListTopicsResponse = list_topics;
     create_topic(pb::CreateTopicRequest) -> pb::Topic = create_topic;
     support_topic(pb::SupportTopicRequest) -> pb::Topic = support_topic;
+    assist_support(pb::AssistSupportRequest) -> pb::Topic = assist_support;
     record_stage(pb::RecordStageRequest) -> pb::StageRecord = record_stage;
     advance_topic(pb::AdvanceTopicRequest) -> pb::Topic = advance_topic;
     close_topic(pb::CloseTopicRequest) -> pb::Topic = close_topic;
@@ -57,6 +58,7 @@ methods! {
     list_ballots(pb::ListBallotsRequest) -> pb::ListBallotsResponse = list_ballots;
     create_ballot(pb::CreateBallotRequest) -> pb::Ballot = create_ballot;
     cast_vote(pb::CastVoteRequest) -> pb::CastVoteResponse = cast_vote;
+    assist_vote(pb::AssistVoteRequest) -> pb::CastVoteResponse = assist_vote;
     close_ballot(pb::CloseBallotRequest) -> pb::Ballot = close_ballot;
     list_votes(pb::ListVotesRequest) -> pb::ListVotesResponse = list_votes;
     list_elector_roll(pb::ListElectorRollRequest) -> pb::ListElectorRollResponse = list_roll;

@@ -6,6 +6,7 @@ mod conditions;
 mod convert;
 mod lists;
 mod people;
+mod privacy;
 mod records;
 mod stages;
 mod templates;
@@ -20,7 +21,7 @@ use linli_kernel::AreaId;
 use linli_kit::crypto::Aad;
 use linli_kit::idempotency::request_hash;
 use linli_kit::serve::ServiceParts;
-use linli_kit::store::EventDraft;
+use linli_kit::store::{EventDraft, Tx};
 use linli_kit::{Ctx, Result};
 use linli_proto::deliberation as pb;
 use sea_orm::DatabaseConnection;
@@ -34,6 +35,9 @@ use crate::store::entity::{ballot, topic};
 const RUNS_PROCESS: &str = "deliberation.topics.advance";
 /// Roles that everybody has; they are no posts.
 const NO_POSTS: [&str; 3] = ["anyone", "resident", "self"];
+
+/// Role of those who run the installation; it lets nobody speak for a resident.
+const OPERATOR: &str = "operator";
 
 /// The use cases of the service; cheap to clone.
 #[derive(Clone)]
@@ -108,9 +112,10 @@ impl std::fmt::Debug for App {
     }
 }
 
-/// Whether the permission rests on a post, not on being a resident.
+/// Whether the permission rests on a post for the people there: neither on being a resident nor on running the installation.
 fn by_post(permit: &Permit) -> bool {
-    permit.roles().iter().any(|role| !NO_POSTS.contains(&role.as_str()))
+    let roles = permit.roles();
+    roles.iter().any(|role| !NO_POSTS.contains(&role.as_str())) && !roles.iter().any(|role| role == OPERATOR)
 }
 
 /// The place of a sealed text: column and row.
@@ -137,15 +142,19 @@ fn process_of(row: &topic::Model) -> Result<(pb::ProcessTemplate, Process)> {
     convert::stored_process(&row.process)
 }
 
-/// The event of a topic that came to a stage or to its end.
-fn topic_changed(ctx: &Ctx, row: &topic::Model) -> EventDraft {
+/// Tells the others that a topic came to a stage or to its end; nothing about a confidential one.
+fn tell(ctx: &Ctx, tx: &Tx<'_>, row: &topic::Model) {
+    if !row.readers.is_empty() {
+        return;
+    }
     let name = ids::topic(&row.area, row.id);
     let payload =
         pb::TopicChanged { topic: name.clone(), kind: row.kind.clone(), stage: row.stage.clone(), state: row.state };
-    EventDraft::new(ctx, "linli.deliberation.v1.TopicChanged", row.area.clone(), name, row.revision, &payload)
+    let event_type = "linli.deliberation.v1.TopicChanged";
+    tx.emit(EventDraft::new(ctx, event_type, row.area.clone(), name, row.revision, &payload));
 }
 
-/// The event of a ballot that opened (version 1) or closed (version 2).
+/// The event of a ballot that opened (version 1), closed (version 2) or was voided (version 3).
 fn ballot_changed(ctx: &Ctx, row: &ballot::Model, result: Option<pb::BallotResult>) -> EventDraft {
     let name = ids::ballot(&row.area, row.id);
     let version = i64::from(row.state);

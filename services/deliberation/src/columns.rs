@@ -6,7 +6,7 @@ use Class::{Personal, Public, Sensitive};
 
 /// Every column of every own table.
 ///
-/// `roll.elector` is the name of a person or household, not what it is called; the roll is read by those who run the ballot.
+/// `roll.elector` and `assisted_by` are names, as in `recorded_by`; `topic.readers` is of the process. `roll.elector` is the name of a person or household, not what it is called; the roll is read by those who run the ballot.
 pub const COLUMNS: &[Column] = &[
     ("topic", "area", Public),
     ("topic", "id", Public),
@@ -23,6 +23,8 @@ pub const COLUMNS: &[Column] = &[
     ("topic", "stage", Public),
     ("topic", "state", Public),
     ("topic", "supports", Public),
+    ("topic", "assisted_supports", Public),
+    ("topic", "readers", Public),
     ("topic", "file_bytes", Public),
     ("topic", "stage_us", Public),
     ("topic", "revision", Public),
@@ -36,6 +38,7 @@ pub const COLUMNS: &[Column] = &[
     ("support", "area", Public),
     ("support", "topic", Public),
     ("support", "supporter_idx", Personal),
+    ("support", "assisted_by", Public),
     ("stage_record", "area", Public),
     ("stage_record", "id", Public),
     ("stage_record", "topic", Public),
@@ -65,6 +68,7 @@ pub const COLUMNS: &[Column] = &[
     ("roll", "ballot", Public),
     ("roll", "elector", Public),
     ("roll", "voted", Public),
+    ("roll", "assisted_by", Public),
     ("vote_pending", "area", Public),
     ("vote_pending", "ballot", Public),
     ("vote_pending", "id", Public),

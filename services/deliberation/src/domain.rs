@@ -3,6 +3,7 @@
 //! Time comes in as an argument. Never: rows, messages, randomness.
 
 mod ballot;
+pub(crate) mod meetings;
 mod process;
 mod topic;
 

@@ -1,9 +1,9 @@
 //! A topic's whole file, closed for good.
 
 use linli_kernel::Id as _;
-use linli_kit::check;
+use linli_kit::check::{self, Violations};
 use linli_kit::store::Tx;
-use linli_kit::{Ctx, Error, Result};
+use linli_kit::{Ctx, Error, ErrorCode, Result};
 use linli_proto::deliberation as pb;
 use prost::Message;
 use prost_reflect::DynamicMessage;
@@ -19,12 +19,61 @@ use crate::store::entity::{archive, topic};
 use crate::store::list::Columns;
 use crate::store::{ballots, topics};
 
-/// Rows of one page at most, and one more: documents are large.
-const LIMIT: u64 = 21;
+/// Rows of one page at most, and one more.
+const LIMIT: u64 = 1001;
+/// Bytes of a topic's file at most, as it will stand in its archive: well below the 4 MiB that a client takes in one message.
+const MAX_FILE_BYTES: i64 = 2 * 1024 * 1024;
+/// What the archive says about a topic beside title, body and process, with the times of twenty stages.
+const TOPIC_BYTES: usize = 8 * 1024;
+/// What it says about a record beside its own texts: names of fields, of record and topic, numbers, the time.
+const RECORD_BYTES: usize = 512;
+/// What it says about a ballot beside its question, with the rule and the result to come.
+const BALLOT_BYTES: usize = 2 * 1024;
 
 /// Where a document is sealed.
 fn document<'a>(area: &'a str, id: &'a Uuid) -> Place<'a> {
     Place::new("archive", "document_enc", area, id)
+}
+
+/// Refuses control characters other than line breaks and tabs: no text needs them, and a document grows sixfold by them.
+pub(super) fn plain(bad: &mut Violations, field: &str, text: &str) {
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    bad.ensure(!text.chars().any(odd), field, "CONTROL_CHARACTERS");
+}
+
+/// Bytes of a text as it stands in a document: quoted and escaped.
+fn quoted(text: &str) -> usize {
+    Value::from(text).to_string().len()
+}
+
+fn bytes(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX / 4)
+}
+
+/// Bytes of a new topic in its archive.
+pub(super) fn opening_bytes(topic: &pb::Topic, template: &pb::ProcessTemplate) -> Result<i64> {
+    let process = as_json("ProcessTemplate", template)?.to_string().len();
+    Ok(bytes(quoted(&topic.title) + quoted(&topic.body) + process + TOPIC_BYTES))
+}
+
+/// Bytes of a record in its topic's archive.
+pub(super) fn record_bytes(record: &pb::StageRecord, by: &str) -> i64 {
+    let texts = [record.text.as_str(), &record.kind, &record.role, by];
+    bytes(texts.into_iter().map(quoted).sum::<usize>() + RECORD_BYTES)
+}
+
+/// Bytes of a ballot in its topic's archive.
+pub(super) fn ballot_bytes(question_zh: &str, question_en: &str) -> i64 {
+    bytes(quoted(question_zh) + quoted(question_en) + BALLOT_BYTES)
+}
+
+/// Refuses what would make a topic's file too large for one message.
+pub(super) fn check_room(row: &topic::Model) -> Result<()> {
+    if row.file_bytes <= MAX_FILE_BYTES {
+        return Ok(());
+    }
+    let name = ids::topic(&row.area, row.id);
+    Err(Error::new(ErrorCode::ResourceExhausted, "TOPIC_FILE_FULL").with("resource", name))
 }
 
 /// SHA-256 of a document, hex.
@@ -37,11 +86,16 @@ impl App {
     pub(crate) async fn get_archive(&self, ctx: &Ctx, request: pb::GetArchiveRequest) -> Result<pb::Archive> {
         let (area, id) = check::recorded::<ArchiveId>("name", &request.name, ARCHIVES)?;
         let row = topics::find_archive(self.reader(), area.as_str(), id.uuid()).await?;
+        let row = match row {
+            Some(row) if self.known_topic(ctx, &area, row.topic).await?.is_some() => Some(row),
+            Some(_) | None => None,
+        };
         self.authorise(ctx, &area, row.as_ref().map(|row| row.unit.as_str()))?;
-        self.archive_message(&row.ok_or_else(|| Error::not_found(&request.name))?)
+        let row = row.ok_or_else(|| Error::not_found(&request.name))?;
+        Ok(pb::Archive { document_json: self.open_document(&row)?, ..archive_message(&row) })
     }
 
-    /// Lists archives, with their documents; a page holds at most 20.
+    /// Lists archives, without their documents.
     pub(crate) async fn list_archives(
         &self,
         ctx: &Ctx,
@@ -57,20 +111,10 @@ impl App {
         };
         let columns = Columns { area: Column::Area, id: Column::Id, unit: Column::Unit, topic: Some(Column::Topic) };
         let fields = [lists::topic_field(Column::Topic)];
-        let listed = self.list::<archive::Entity>(ctx, &asked, columns, &fields, LIMIT).await?;
+        let listed = self.list::<archive::Entity>(ctx, &asked, columns, &fields, LIMIT, None).await?;
         let key = |row: &archive::Model| (row.area.clone(), row.id);
-        let (archives, next_page_token) = listed.fill(LIMIT, key, |row| self.archive_message(row))?;
+        let (archives, next_page_token) = listed.fill(LIMIT, key, |row| Ok(archive_message(row)))?;
         Ok(pb::ListArchivesResponse { archives, next_page_token })
-    }
-
-    fn archive_message(&self, row: &archive::Model) -> Result<pb::Archive> {
-        Ok(pb::Archive {
-            name: ids::recorded::<ArchiveId>(&row.area, ARCHIVES, row.id),
-            topic: ids::topic(&row.area, row.topic),
-            digest: row.digest.clone(),
-            document_json: self.open_document(row)?,
-            create_time: Some(check::timestamp_us(row.create_us)),
-        })
     }
 
     /// The document of an archive.
@@ -127,6 +171,17 @@ impl App {
             "stageRecords": records.collect::<Result<Vec<Value>>>()?,
             "ballots": ballots.collect::<Result<Vec<Value>>>()?,
         }))
+    }
+}
+
+/// An archive as lists show it.
+fn archive_message(row: &archive::Model) -> pb::Archive {
+    pb::Archive {
+        name: ids::recorded::<ArchiveId>(&row.area, ARCHIVES, row.id),
+        topic: ids::topic(&row.area, row.topic),
+        digest: row.digest.clone(),
+        document_json: String::new(),
+        create_time: Some(check::timestamp_us(row.create_us)),
     }
 }
 

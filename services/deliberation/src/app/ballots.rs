@@ -1,7 +1,7 @@
 //! Opening, reading and listing ballots.
 
 use linli_access::Target;
-use linli_kernel::{AreaId, Id as _};
+use linli_kernel::{AreaId, Id as _, Timestamp};
 use linli_kit::check::{self, Violations};
 use linli_kit::filter::{FilterField, Kind};
 use linli_kit::ids::new_random;
@@ -11,6 +11,7 @@ use linli_proto::deliberation as pb;
 use prost::Message as _;
 use sea_orm::ColumnTrait as _;
 
+use super::archives::{self, plain};
 use super::lists::{self, Asked};
 use super::topics::check_open;
 use super::{App, ballot_changed, conditions, convert, process_of};
@@ -23,6 +24,8 @@ use crate::store::{ballots, topics};
 /// Rows of one page at most, and one more.
 const LIMIT: u64 = 1001;
 const HOUR_US: i64 = 3_600_000_000;
+/// Days that a ballot is open at most: what is not decided by then is asked anew.
+pub(super) const MAX_OPEN_DAYS: i64 = 90;
 
 /// A ballot as the contract shows it.
 pub(super) fn message(row: &ballot::Model) -> Result<pb::Ballot> {
@@ -51,10 +54,20 @@ fn present_rule(row: &topic::Model) -> Result<Option<Rule>> {
 impl App {
     /// Reads a ballot by name and checks the method's permission where its topic is.
     pub(super) async fn ballot_for(&self, ctx: &Ctx, name: &str) -> Result<(AreaId, ballot::Model)> {
-        let (area, id) = check::recorded::<BallotId>("name", name, BALLOTS)?;
-        let row = ballots::find(self.reader(), area.as_str(), id.uuid()).await?;
+        let (area, row) = self.known_ballot(ctx, name).await?;
         self.authorise(ctx, &area, row.as_ref().map(|row| row.unit.as_str()))?;
         Ok((area, row.ok_or_else(|| Error::not_found(name))?))
+    }
+
+    /// A ballot, when there is one about a topic of which the caller may know.
+    pub(super) async fn known_ballot(&self, ctx: &Ctx, name: &str) -> Result<(AreaId, Option<ballot::Model>)> {
+        let (area, id) = check::recorded::<BallotId>("name", name, BALLOTS)?;
+        let row = ballots::find(self.reader(), area.as_str(), id.uuid()).await?;
+        let row = match row {
+            Some(row) if self.known_topic(ctx, &area, row.topic).await?.is_some() => Some(row),
+            Some(_) | None => None,
+        };
+        Ok((area, row))
     }
 
     /// Returns one ballot.
@@ -81,7 +94,7 @@ impl App {
             lists::topic_field(Column::Topic),
             FilterField::new("state", Kind::proto_enum("linli.deliberation.v1.BallotState"), Column::State.into_expr()),
         ];
-        let listed = self.list::<ballot::Entity>(ctx, &asked, columns, &fields, LIMIT).await?;
+        let listed = self.list::<ballot::Entity>(ctx, &asked, columns, &fields, LIMIT, None).await?;
         let (ballots, next_page_token) = listed.fill(LIMIT, |row| (row.area.clone(), row.id), message)?;
         Ok(pb::ListBallotsResponse { ballots, next_page_token })
     }
@@ -92,13 +105,13 @@ impl App {
         let asked = request.ballot.clone().unwrap_or_default();
         let named = check::recorded::<TopicId>("ballot.topic", &asked.topic, TOPICS);
         let topic = match &named {
-            Ok((at, id)) if *at == area => topics::find(self.reader(), area.as_str(), id.uuid()).await?,
+            Ok((at, id)) if *at == area => self.known_topic(ctx, &area, id.uuid()).await?,
             Ok(_) | Err(_) => None,
         };
         self.access.authorise(ctx, &Target::area(&area).at_unit(topic.as_ref().map_or("", |topic| &topic.unit)))?;
         let request_id = std::mem::take(&mut request.request_id);
         let hash = self.hash(ctx, &request);
-        check_ballot(&asked, &area)?;
+        let close = check_ballot(&asked, &area)?;
         let topic = topic.ok_or_else(|| {
             Error::field(FieldViolation::new("ballot.topic", "REFERENCE_NOT_FOUND").arg("value", &asked.topic))
         })?;
@@ -108,7 +121,7 @@ impl App {
             Some(rule) => self.electors(ctx, &area, &topic.unit, &rule).await?,
             None => Vec::new(),
         };
-        let row = new_ballot(ctx, &topic, &asked, rule, electors.len())?;
+        let row = new_ballot(ctx, &topic, &asked, (rule, electors.len()), close)?;
         let (slug, row, electors) = (area.as_str(), &row, &electors);
         let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "ballot.create", |tx| {
             Box::pin(async move {
@@ -122,20 +135,36 @@ impl App {
     }
 }
 
-fn check_ballot(asked: &pb::Ballot, area: &AreaId) -> Result<()> {
+/// Checks what was sent; when the ballot is to close.
+fn check_ballot(asked: &pb::Ballot, area: &AreaId) -> Result<Timestamp> {
     let mut bad = Violations::new();
+    let close = asked.close_time.as_ref().and_then(instant);
     bad.name_in("ballot.topic", &asked.topic, TOPICS, area);
     bad.both("ballot.question", asked.question.as_ref(), 500);
-    bad.ensure(asked.close_time.is_some(), "ballot.close_time", "FIELD_REQUIRED");
-    bad.finish()
+    for (field, text) in asked.question.iter().flat_map(|q| [("zh_cn", &q.zh_cn), ("en", &q.en)]) {
+        plain(&mut bad, &format!("ballot.question.{field}"), text);
+    }
+    match (&asked.close_time, close) {
+        (None, _) => bad.bad("ballot.close_time", "FIELD_REQUIRED"),
+        (Some(_), None) => bad.bad("ballot.close_time", "NO_INSTANT"),
+        (Some(_), Some(_)) => {}
+    }
+    bad.finish()?;
+    close.ok_or_else(|| Error::internal("a checked ballot has no closing time"))
+}
+
+/// The instant of a timestamp, when the contract allows it: years 1 to 9999, nanoseconds within the second.
+fn instant(at: &prost_types::Timestamp) -> Option<Timestamp> {
+    let allowed = (-62_135_596_800..=253_402_300_799).contains(&at.seconds) && (0..1_000_000_000).contains(&at.nanos);
+    allowed.then(|| check::instant(at))
 }
 
 fn new_ballot(
     ctx: &Ctx,
     topic: &topic::Model,
     asked: &pb::Ballot,
-    rule: Option<Rule>,
-    electors: usize,
+    (rule, electors): (Option<Rule>, usize),
+    close: Timestamp,
 ) -> Result<ballot::Model> {
     let question = asked.question.clone().unwrap_or_default();
     Ok(ballot::Model {
@@ -151,14 +180,15 @@ fn new_ballot(
         state: pb::BallotState::Open.into(),
         result: None,
         open_us: ctx.now().micros(),
-        close_us: asked.close_time.as_ref().map(check::instant).unwrap_or_default().micros(),
+        close_us: close.micros(),
     })
 }
 
 /// Opens a prepared ballot when its topic still stands where it was prepared for.
 async fn open(ctx: &Ctx, tx: &Tx<'_>, row: &ballot::Model, electors: &[String]) -> Result<()> {
     let name = || ids::topic(&row.area, row.topic);
-    let topic = topics::touch(tx, &row.area, row.topic, row.open_us).await?.ok_or_else(|| Error::not_found(name()))?;
+    let mut topic =
+        topics::touch(tx, &row.area, row.topic, row.open_us).await?.ok_or_else(|| Error::not_found(name()))?;
     check_open(&topic)?;
     let refuse = |reason: &'static str| Error::new(ErrorCode::FailedPrecondition, reason).with("resource", name());
     let Some(rule) = present_rule(&topic)? else {
@@ -173,6 +203,10 @@ async fn open(ctx: &Ctx, tx: &Tx<'_>, row: &ballot::Model, electors: &[String]) 
         let violation = FieldViolation::new("ballot.close_time", "BALLOT_TOO_SHORT").arg("hours", rule.open_hours);
         return Err(Error::field(violation));
     }
+    if row.close_us > ctx.now().micros() + MAX_OPEN_DAYS * 24 * HOUR_US {
+        let violation = FieldViolation::new("ballot.close_time", "BALLOT_TOO_LONG").arg("days", MAX_OPEN_DAYS);
+        return Err(Error::field(violation));
+    }
     if electors.is_empty() {
         return Err(refuse("ELECTORATE_EMPTY"));
     }
@@ -184,6 +218,9 @@ async fn open(ctx: &Ctx, tx: &Tx<'_>, row: &ballot::Model, electors: &[String]) 
             return Err(refuse("BALLOT_PASSED_ALREADY"));
         }
     }
+    topic.file_bytes += archives::ballot_bytes(&row.question_zh, &row.question_en);
+    archives::check_room(&topic)?;
+    topics::move_to(tx, &topic, false).await?;
     ballots::insert(tx, row.clone(), electors).await?;
     tx.emit(ballot_changed(ctx, row, None));
     Ok(())

@@ -1,12 +1,13 @@
 //! Between messages of the contract and the domain.
 
+use linli_kernel::Timestamp;
 use linli_kit::check::Violations;
 use linli_kit::{Error, FieldViolation, Result};
 use linli_proto::deliberation as pb;
 use prost::Message as _;
 
 use crate::domain::{
-    ADULT_AGE, Approval, Basis, Choice, Condition, MAX_PARTS, Outcome, Process, Rule, Share, Stage, Tally,
+    ADULT_AGE, Approval, Basis, Choice, Condition, MAX_PARTS, Outcome, Process, Rule, Share, Stage, Tally, meetings,
 };
 
 /// Stages of a process at most.
@@ -17,6 +18,10 @@ const MAX_CONDITIONS: usize = 20;
 const MAX_ROLES: usize = 50;
 /// Hours of a condition at most: ten years.
 const MAX_HOURS: i64 = 87_600;
+/// Characters of a recurrence at most.
+const MAX_RRULE: usize = 500;
+/// Hours that a rule may keep a ballot open: as long as one may be open at all.
+const MAX_OPEN_HOURS: i64 = super::ballots::MAX_OPEN_DAYS * 24;
 /// Characters of a name that people read.
 const MAX_DISPLAY: usize = 200;
 
@@ -25,7 +30,6 @@ const MAX_DISPLAY: usize = 200;
 /// Absent fields and unknown enum values are not: the catalogue finds those by what the contract says about fields.
 pub(super) fn process(template: &pb::ProcessTemplate, bad: &mut Violations) -> Process {
     text("display_name", template.display_name.as_ref(), bad);
-    bad.max_chars("meeting_rrule", &template.meeting_rrule, 500);
     bad.max_chars("source", &template.source, 1000);
     bad.max_items("stages", template.stages.len(), MAX_STAGES);
     let stages = template.stages.iter().enumerate();
@@ -35,7 +39,23 @@ pub(super) fn process(template: &pb::ProcessTemplate, bad: &mut Violations) -> P
             bad.push(FieldViolation::new(format!("stages[{i}].id"), "FIELD_DUPLICATE").arg("value", &stage.id));
         }
     }
-    Process { stages }
+    let confidential = template.visibility == i32::from(pb::Visibility::Confidential);
+    if confidential {
+        for (i, _) in stages.iter().enumerate().filter(|(_, stage)| stage.advanced_by.is_empty()) {
+            bad.bad(format!("stages[{i}].advanced_by"), "CONFIDENTIAL_NEEDS_ROLES");
+        }
+        bad.ensure(stages.iter().all(|stage| stage.ballot().is_none()), "visibility", "CONFIDENTIAL_HAS_NO_BALLOT");
+    }
+    Process { stages, confidential }
+}
+
+/// Checks the recurrence of a template's meetings.
+pub(super) fn meetings(template: &pb::ProcessTemplate, now: Timestamp, bad: &mut Violations) {
+    let rrule = template.meeting_rrule.as_str();
+    bad.max_chars("meeting_rrule", rrule, MAX_RRULE);
+    if let Err(problem) = if rrule.is_empty() { Ok(()) } else { meetings::check(rrule, now) } {
+        bad.push(FieldViolation::new("meeting_rrule", "MEETINGS_UNCLEAR").arg("problem", problem));
+    }
 }
 
 /// A text that is there must say something.
@@ -104,7 +124,7 @@ fn condition(condition: &pb::Condition, at: &str, bad: &mut Violations) -> Optio
 fn rule(rule: &pb::BallotRule, at: &str, bad: &mut Violations) -> Option<Rule> {
     let quorum = share(rule.quorum.as_ref(), &format!("{at}.quorum"), bad);
     let pass = share(rule.pass.as_ref(), &format!("{at}.pass"), bad);
-    bad.range(&format!("{at}.open_hours"), rule.open_hours.into(), 0, MAX_HOURS);
+    bad.range(&format!("{at}.open_hours"), rule.open_hours.into(), 0, MAX_OPEN_HOURS);
     bad.range(&format!("{at}.min_age"), rule.min_age.into(), 0, 120);
     let basis = match pb::ElectorateBasis::try_from(rule.basis) {
         Ok(pb::ElectorateBasis::Person) => Basis::Person,

@@ -32,6 +32,8 @@ pub(super) struct Listed<M> {
 
 impl App {
     /// Reads one page of what the caller may see; `limit` bounds the rows of resources that are large.
+    ///
+    /// Rows of topics of which the caller may not know are left out, but for those that `told` chooses.
     pub(super) async fn list<E: EntityTrait>(
         &self,
         ctx: &Ctx,
@@ -39,6 +41,7 @@ impl App {
         columns: Columns<E::Column>,
         fields: &[FilterField],
         limit: u64,
+        told: Option<Condition>,
     ) -> Result<Listed<E::Model>> {
         let parent = check::list_parent(asked.parent)?;
         let scope = self.access.scope(ctx, parent.as_ref())?;
@@ -47,9 +50,11 @@ impl App {
         let query = [asked.parent, asked.filter];
         let page =
             PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, asked.page_size, asked.page_token)?;
+        let known = columns.of_known(self.known(ctx, &scope));
+        let known = told.into_iter().fold(Condition::any().add(known), Condition::add);
         let within: Condition = list::within(&scope, &columns, |area, person| self.raiser_index(area, person));
         let limit = page.limit().min(limit);
-        let rows = list::page::<E, _>(self.reader(), &columns, [within, filter], &page, limit).await?;
+        let rows = list::page::<E, _>(self.reader(), &columns, [within, known, filter], &page, limit).await?;
         Ok(Listed { rows, page })
     }
 }

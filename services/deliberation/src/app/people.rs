@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::Datelike as _;
-use linli_kernel::{AreaId, Name};
+use linli_kernel::{AreaId, Name, Timestamp};
 use linli_kit::serve::PeerService;
-use linli_kit::{Ctx, Error, ErrorCode, Result};
+use linli_kit::{Ctx, Error, ErrorCode, Result, check};
 use linli_proto::org::org_service_client::OrgServiceClient;
 use linli_proto::org::{
     BatchGetResidentFactsRequest, ElectorBasis, GetUnitRequest, ListElectorsRequest, ResidentFacts,
@@ -46,17 +46,23 @@ impl App {
         }
     }
 
-    /// The present year where the area is.
-    pub(super) fn local_year(&self, ctx: &Ctx, area: &AreaId) -> i32 {
+    /// The time zone of an area.
+    pub(super) fn zone(&self, area: &str) -> chrono_tz::Tz {
         let snapshot = self.access.snapshot();
-        let zone = snapshot.area(area.as_str()).and_then(|row| row.time_zone.parse().ok());
-        let zone: chrono_tz::Tz = zone.unwrap_or(chrono_tz::Asia::Shanghai);
-        ctx.now().to_chrono().with_timezone(&zone).year()
+        let zone = snapshot.area(area).and_then(|row| row.time_zone.parse().ok());
+        zone.unwrap_or(chrono_tz::Asia::Shanghai)
     }
 
-    /// Whether somebody may vote for a household: old enough by the year of birth, which must be known.
-    pub(super) fn of_age(&self, ctx: &Ctx, area: &AreaId, rule: &Rule, facts: &ResidentFacts) -> bool {
-        facts.birth_year != 0 && facts.birth_year <= rule.born_by(self.local_year(ctx, area))
+    /// The year of an instant where the area is.
+    fn local_year(&self, at: Timestamp, area: &AreaId) -> i32 {
+        at.to_chrono().with_timezone(&self.zone(area.as_str())).year()
+    }
+
+    /// Whether somebody could vote for a household when the ballot opened: on record by then, and old enough by the year of
+    /// birth, which must be known. Whoever came later, or came of age later, was not among those who were asked.
+    pub(super) fn could_vote(&self, opened: Timestamp, area: &AreaId, rule: &Rule, facts: &ResidentFacts) -> bool {
+        let recorded = facts.create_time.as_ref().is_some_and(|at| check::instant(at) <= opened);
+        recorded && facts.birth_year != 0 && facts.birth_year <= rule.born_by(self.local_year(opened, area))
     }
 
     /// Ids of everybody who may vote at or below a unit, sorted, each once.
@@ -69,7 +75,7 @@ impl App {
             Basis::Household => (ElectorBasis::Household, ids::HOUSEHOLDS),
         };
         // A household without anybody of age could never vote, and must not count towards the quorum.
-        let born_by_year = rule.born_by(self.local_year(ctx, area));
+        let born_by_year = rule.born_by(self.local_year(ctx.now(), area));
         let mut request = ListElectorsRequest {
             unit: ids::unit(area.as_str(), unit),
             basis: basis.into(),

@@ -5,11 +5,12 @@ use linli_kit::check::{self, Violations};
 use linli_kit::filter::{FilterField, Kind};
 use linli_kit::ids::new_v7;
 use linli_kit::store::Tx;
-use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result};
+use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::deliberation as pb;
-use sea_orm::ColumnTrait as _;
+use sea_orm::{ColumnTrait as _, Condition};
 use uuid::Uuid;
 
+use super::archives::{self, plain};
 use super::lists::{self, Asked};
 use super::topics::check_open;
 use super::{App, Place};
@@ -20,10 +21,8 @@ use crate::store::topics;
 
 /// Rows of one page at most, and one more.
 const LIMIT: u64 = 1001;
-/// Bytes of a topic's texts at most, so that its archive fits into one message.
-const MAX_FILE_BYTES: i64 = 2 * 1024 * 1024;
-/// What a record adds to the archive beside its text.
-const RECORD_BYTES: i64 = 512;
+/// Kind of the records that are for everybody, of a confidential topic too.
+const PUBLICATION: &str = "publication";
 
 /// Where a record's text is sealed.
 fn text<'a>(area: &'a str, id: &'a Uuid) -> Place<'a> {
@@ -41,6 +40,12 @@ impl App {
     pub(crate) async fn get_record(&self, ctx: &Ctx, request: pb::GetStageRecordRequest) -> Result<pb::StageRecord> {
         let (area, id) = check::recorded::<StageRecordId>("name", &request.name, RECORDS)?;
         let row = topics::find_record(self.reader(), area.as_str(), id.uuid()).await?;
+        let row = match row {
+            Some(row) if row.kind == PUBLICATION || self.known_topic(ctx, &area, row.topic).await?.is_some() => {
+                Some(row)
+            }
+            Some(_) | None => None,
+        };
         self.authorise(ctx, &area, row.as_ref().map(|row| row.unit.as_str()))?;
         self.record_message(&row.ok_or_else(|| Error::not_found(&request.name))?)
     }
@@ -82,7 +87,8 @@ impl App {
             FilterField::new("stage", Kind::Text, Column::Stage.into_expr()),
             FilterField::new("kind", Kind::Text, Column::Kind.into_expr()),
         ];
-        let listed = self.list::<stage_record::Entity>(ctx, &asked, columns, &fields, LIMIT).await?;
+        let told = Some(Condition::all().add(Column::Kind.eq(PUBLICATION)));
+        let listed = self.list::<stage_record::Entity>(ctx, &asked, columns, &fields, LIMIT, told).await?;
         let key = |row: &stage_record::Model| (row.area.clone(), row.id);
         let (stage_records, next_page_token) = listed.fill(LIMIT, key, |row| self.record_message(row))?;
         Ok(pb::ListStageRecordsResponse { stage_records, next_page_token })
@@ -99,13 +105,16 @@ impl App {
             record.role = self.only_post(ctx, &target);
         }
         let new = self.new_record(ctx, &topic, &record, permit.subject());
-        let (slug, new, topic) = (area.as_str(), &new, topic.id);
+        let (slug, new, topic, request) = (area.as_str(), &new, topic.id, &request);
         let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "topic.record", |tx| {
             Box::pin(async move {
                 let row = topics::touch(tx, slug, topic, ctx.now().micros()).await?;
                 let mut row = row.ok_or_else(|| Error::not_found(ids::topic(slug, topic)))?;
+                // The touch has raised the revision by one.
+                check::check_etag(&request.etag, row.revision - 1, &request.name)?;
                 check_open(&row)?;
                 write_record(tx, &mut row, new).await?;
+                archives::check_room(&row)?;
                 topics::move_to(tx, &row, false).await?;
                 Ok((ids::recorded::<StageRecordId>(slug, RECORDS, new.row.id), new.row.id))
             })
@@ -132,17 +141,14 @@ impl App {
             recorded_by: by.to_owned(),
             create_us: ctx.now().micros(),
         };
-        NewRecord { row, bytes: i64::try_from(record.text.len()).unwrap_or(i64::MAX / 2) + RECORD_BYTES }
+        let bytes = archives::record_bytes(record, by);
+        NewRecord { row, bytes }
     }
 }
 
 /// Writes a record to the stage at which the held topic is, and counts it in the topic's file.
 pub(super) async fn write_record(tx: &Tx<'_>, topic: &mut topic::Model, new: &NewRecord) -> Result<()> {
     topic.file_bytes += new.bytes;
-    if topic.file_bytes > MAX_FILE_BYTES {
-        let name = ids::topic(&topic.area, topic.id);
-        return Err(Error::new(ErrorCode::ResourceExhausted, "TOPIC_FILE_FULL").with("resource", name));
-    }
     topics::insert_record(tx, stage_record::Model { stage: topic.stage.clone(), ..new.row.clone() }).await
 }
 
@@ -150,6 +156,7 @@ fn check_record(record: &pb::StageRecord, held: &[String]) -> Result<()> {
     let mut bad = Violations::new();
     bad.code("record.kind", &record.kind);
     bad.text("record.text", &record.text, 10_000);
+    plain(&mut bad, "record.text", &record.text);
     bad.range("record.attendance", record.attendance.into(), 0, 1_000_000);
     bad.ensure(pb::Outcome::try_from(record.outcome).is_ok(), "record.outcome", "FIELD_ENUM");
     if !record.role.is_empty() && !held.contains(&record.role) {

@@ -8,13 +8,14 @@ use linli_kit::{Ctx, Error, ErrorCode, Result};
 use linli_proto::deliberation as pb;
 use sea_orm::ConnectionTrait;
 
+use super::archives::plain;
 use super::records::write_record;
 use super::topics::check_open;
-use super::{App, conditions, process_of, topic_changed};
+use super::{App, ballot_changed, conditions, process_of, tell};
 use crate::domain::Step;
 use crate::ids::{self, ArchiveId};
-use crate::store::entity::topic;
-use crate::store::{ballots, topics};
+use crate::store::entity::{ballot, topic};
+use crate::store::{ballots, dialect, topics};
 
 impl App {
     /// Moves a topic to its next stage, or from the last one into the archive.
@@ -39,7 +40,7 @@ impl App {
                         self.file(ctx, tx, &row, archive).await?;
                     }
                 }
-                tx.emit(topic_changed(ctx, &row));
+                tell(ctx, tx, &row);
                 Ok((ids::topic(slug, id), id))
             })
         });
@@ -75,13 +76,14 @@ impl App {
         Ok(process.after(ordinal))
     }
 
-    /// Closes a topic before its end; the answer becomes a record of its stage.
+    /// Closes a topic before its end; the answer becomes a record of its stage, an open ballot is void.
     pub(crate) async fn close_topic(&self, ctx: &Ctx, mut request: pb::CloseTopicRequest) -> Result<pb::Topic> {
         let (area, topic, permit, target) = self.topic_for(ctx, "name", &request.name).await?;
         let request_id = std::mem::take(&mut request.request_id);
         let hash = self.hash(ctx, &request);
         let mut bad = Violations::new();
         bad.text("answer", &request.answer, 2000);
+        plain(&mut bad, "answer", &request.answer);
         bad.finish()?;
         let answer = pb::StageRecord {
             kind: "answer".to_owned(),
@@ -96,11 +98,12 @@ impl App {
                 let row = topics::touch(tx, slug, id, ctx.now().micros()).await?;
                 let mut row = row.ok_or_else(|| Error::not_found(ids::topic(slug, id)))?;
                 check_open(&row)?;
-                no_open_ballot(tx, &row).await?;
+                void_ballots(ctx, tx, &row).await?;
+                // A closed topic has no archive for which its file could be too large: it can always be answered.
                 write_record(tx, &mut row, answer).await?;
                 row.state = pb::TopicState::Closed.into();
                 topics::move_to(tx, &row, false).await?;
-                tx.emit(topic_changed(ctx, &row));
+                tell(ctx, tx, &row);
                 Ok((ids::topic(slug, id), id))
             })
         });
@@ -118,11 +121,17 @@ async fn enter(ctx: &Ctx, tx: &Tx<'_>, row: &mut topic::Model, ordinal: usize) -
     topics::move_to(tx, row, true).await
 }
 
-/// Refuses while votes are taken about the topic: voters would vote about nothing.
-async fn no_open_ballot(tx: &Tx<'_>, row: &topic::Model) -> Result<()> {
-    let found = ballots::of_topics(tx.conn(), &row.area, &[row.id]).await?;
-    match found.iter().find(|ballot| ballot.state == i32::from(pb::BallotState::Open)) {
-        Some(open) => Err(super::votes::still_open(open)),
-        None => Ok(()),
+/// Ends the ballots about a topic that are open: there is nothing left to vote about. Their votes go away unread.
+async fn void_ballots(ctx: &Ctx, tx: &Tx<'_>, row: &topic::Model) -> Result<()> {
+    let open = i32::from(pb::BallotState::Open);
+    for found in ballots::of_topics(tx.conn(), &row.area, &[row.id]).await? {
+        let held = dialect::ballot_for_close(tx, &found.area, found.id).await?;
+        let state: Option<i32> = held.map(|held| held.try_get("", "state")).transpose()?;
+        if state == Some(open) {
+            let state = i32::from(pb::BallotState::Void);
+            ballots::end(tx, &found.area, found.id, Vec::new(), (state, None)).await?;
+            tx.emit(ballot_changed(ctx, &ballot::Model { state, ..found }, None));
+        }
     }
+    Ok(())
 }

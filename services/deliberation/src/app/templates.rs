@@ -1,7 +1,7 @@
 //! Process templates: a catalogue, inherited down the tree of areas.
 
 use linli_access::Target;
-use linli_kernel::{AreaId, Name};
+use linli_kernel::{AreaId, Name, Timestamp};
 use linli_kit::catalogue::{Catalogue, Scope, Written};
 use linli_kit::check::{self, Violations};
 use linli_kit::idempotency::Once;
@@ -12,6 +12,7 @@ use linli_proto::deliberation as pb;
 use parking_lot::Mutex;
 
 use super::{App, convert};
+use crate::domain::meetings;
 use crate::ids::{self, TEMPLATES};
 use crate::store::topics;
 
@@ -26,10 +27,17 @@ pub(super) fn catalogue(parts: &ServiceParts) -> Templates {
 /// Reason of the error that takes a trial write back; nobody ever sees it.
 const TRIAL: &str = "VALIDATE_ONLY";
 
-fn violations(template: &pb::ProcessTemplate) -> Vec<FieldViolation> {
-    let mut bad = Violations::new();
-    convert::process(template, &mut bad);
-    bad.into_vec()
+/// Meetings that a template tells of.
+const MEETINGS: usize = 3;
+
+/// What is wrong with a template at `now`.
+fn violations(now: Timestamp) -> impl Fn(&pb::ProcessTemplate) -> Vec<FieldViolation> {
+    move |template| {
+        let mut bad = Violations::new();
+        convert::process(template, &mut bad);
+        convert::meetings(template, now, &mut bad);
+        bad.into_vec()
+    }
 }
 
 impl App {
@@ -41,7 +49,16 @@ impl App {
     ) -> Result<pb::ProcessTemplate> {
         let name = check::name("name", &request.name, TEMPLATES)?;
         self.access.authorise(ctx, &Target::area(name.area()))?;
-        self.templates.get(name.area().as_str(), name.id()).await
+        Ok(self.with_meetings(ctx, self.templates.get(name.area().as_str(), name.id()).await?))
+    }
+
+    /// A template with its next meetings, where its area's clocks say that they are.
+    fn with_meetings(&self, ctx: &Ctx, mut template: pb::ProcessTemplate) -> pb::ProcessTemplate {
+        let (Some(since), false) = (&template.create_time, template.meeting_rrule.is_empty()) else { return template };
+        let area = template.name.split('/').nth(1).unwrap_or_default();
+        let next = meetings::next(&template.meeting_rrule, check::instant(since), self.zone(area), ctx.now(), MEETINGS);
+        template.next_meeting_times = next.unwrap_or_default().into_iter().map(check::timestamp).collect();
+        template
     }
 
     /// Lists templates.
@@ -57,7 +74,7 @@ impl App {
             PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
         let listed = self.templates.list(Scope::Areas(&areas), &page, &request.filter, &request.order_by).await?;
         let (entries, next_page_token) = listed;
-        let process_templates = entries.into_iter().map(|entry| entry.resource).collect();
+        let process_templates = entries.into_iter().map(|entry| self.with_meetings(ctx, entry.resource)).collect();
         Ok(pb::ListProcessTemplatesResponse { process_templates, next_page_token })
     }
 
@@ -75,11 +92,11 @@ impl App {
         let (area, id, template) = (area.as_str(), request.process_template_id.as_str(), &template);
         let done = self.parts.store.write_once(ctx, area, &request_id, hash, "template.create", |tx| {
             Box::pin(async move {
-                let written = self.templates.create(tx, ctx.now(), (area, id), template, violations).await?;
+                let written = self.templates.create(tx, ctx.now(), (area, id), template, violations(ctx.now())).await?;
                 Ok((self.templates.name(area, id), written.entry.resource))
             })
         });
-        self.written(done.await?).await
+        Ok(self.with_meetings(ctx, self.written(done.await?).await?))
     }
 
     /// Changes a template, or creates it.
@@ -100,7 +117,7 @@ impl App {
             Box::pin(async move {
                 let (mask, missing) = (request.update_mask.as_ref(), request.allow_missing);
                 let written: Written<_> =
-                    self.templates.update(tx, ctx.now(), template, mask, missing, violations).await?;
+                    self.templates.update(tx, ctx.now(), template, mask, missing, violations(ctx.now())).await?;
                 if request.validate_only {
                     *trial_ref.lock() = Some(written.entry.resource);
                     return Err(Error::new(ErrorCode::Aborted, TRIAL));
@@ -110,8 +127,8 @@ impl App {
         });
         let outcome = write.await;
         match (trial.into_inner(), outcome) {
-            (Some(shown), Err(error)) if error.reason() == TRIAL => Ok(shown),
-            (_, outcome) => self.written(outcome?).await,
+            (Some(shown), Err(error)) if error.reason() == TRIAL => Ok(self.with_meetings(ctx, shown)),
+            (_, outcome) => Ok(self.with_meetings(ctx, self.written(outcome?).await?)),
         }
     }
 

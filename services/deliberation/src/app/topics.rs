@@ -13,8 +13,9 @@ use prost::Message as _;
 use sea_orm::ColumnTrait as _;
 use uuid::Uuid;
 
+use super::archives::{self, plain};
 use super::lists::{self, Asked};
-use super::{App, Place, RUNS_PROCESS, by_post, conditions, convert, topic_changed};
+use super::{App, Place, RUNS_PROCESS, by_post, conditions, convert, privacy, tell};
 use crate::domain::StageFacts;
 use crate::ids::{self, PEOPLE, TEMPLATES, TOPICS, TopicId, UNITS};
 use crate::store::entity::topic;
@@ -58,7 +59,7 @@ impl App {
         name: &str,
     ) -> Result<(AreaId, topic::Model, linli_access::Permit, Target)> {
         let (area, id) = check::recorded::<TopicId>(field, name, TOPICS)?;
-        let row = topics::find(self.reader(), area.as_str(), id.uuid()).await?;
+        let row = self.known_topic(ctx, &area, id.uuid()).await?;
         let (permit, target) = self.authorise(ctx, &area, row.as_ref().map(|row| row.unit.as_str()))?;
         let row = row.ok_or_else(|| Error::not_found(name))?;
         Ok((area, row, permit, target))
@@ -97,6 +98,7 @@ impl App {
             stage_time: Some(check::timestamp_us(row.stage_us)),
             raised_by: self.shown_raiser(ctx, row)?,
             conditions: self.condition_statuses(ctx, row, facts)?,
+            assisted_supports: row.assisted_supports,
             etag: check::etag(row.revision),
             create_time: Some(check::timestamp_us(row.create_us)),
             update_time: Some(check::timestamp_us(row.update_us)),
@@ -136,7 +138,7 @@ impl App {
             FilterField::new("kind", Kind::Text, Column::Kind.into_expr()),
             lists::unit_field(),
         ];
-        let listed = self.list::<topic::Entity>(ctx, &asked, columns, &fields, LIMIT).await?;
+        let listed = self.list::<topic::Entity>(ctx, &asked, columns, &fields, LIMIT, None).await?;
         let mut facts = HashMap::new();
         for group in listed.rows.chunk_by(|a, b| a.area == b.area) {
             facts.extend(conditions::facts(self.reader(), group).await?);
@@ -161,7 +163,7 @@ impl App {
         let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "topic.create", |tx| {
             Box::pin(async move {
                 topics::insert(tx, row.clone()).await?;
-                tx.emit(topic_changed(ctx, row));
+                tell(ctx, tx, row);
                 Ok((ids::topic(slug, row.id), row.id))
             })
         });
@@ -190,6 +192,8 @@ impl App {
         }
         bad.text("topic.title", &asked.title, 100);
         bad.max_chars("topic.body", &asked.body, 4000);
+        plain(&mut bad, "topic.title", &asked.title);
+        plain(&mut bad, "topic.body", &asked.body);
         if let Some(unit) = bad.optional_name_in("topic.unit", &asked.unit, UNITS, area)
             && !self.unit_exists(ctx, &unit).await?
         {
@@ -223,6 +227,7 @@ impl App {
         raised_by: &str,
     ) -> Result<topic::Model> {
         let stage = template.stages.first().ok_or_else(|| Error::internal("a stored template has no stages"))?;
+        let process = convert::process(template, &mut Violations::new());
         let (id, now) = (new_v7::<TopicId>(ctx.now()).uuid(), ctx.now().micros());
         let (slug, unit) = (area.as_str(), asked.unit.rsplit('/').next().unwrap_or_default());
         Ok(topic::Model {
@@ -241,7 +246,9 @@ impl App {
             stage: stage.id.clone(),
             state: pb::TopicState::Open.into(),
             supports: 0,
-            file_bytes: i64::try_from(asked.title.len() + asked.body.len()).unwrap_or(i64::MAX / 2),
+            assisted_supports: 0,
+            readers: privacy::readers(&process),
+            file_bytes: archives::opening_bytes(asked, template)?,
             stage_us: now,
             revision: 1,
             create_us: now,
@@ -249,77 +256,103 @@ impl App {
         })
     }
 
-    /// Supports a topic, once per person.
+    /// Supports a topic as the caller, once per person.
     pub(crate) async fn support_topic(&self, ctx: &Ctx, mut request: pb::SupportTopicRequest) -> Result<pb::Topic> {
         let (area, id) = check::recorded::<TopicId>("name", &request.name, TOPICS)?;
         let request_id = std::mem::take(&mut request.request_id);
         let hash = self.hash(ctx, &request);
-        let row = topics::find(self.reader(), area.as_str(), id.uuid()).await?;
-        let unit = row.as_ref().map_or("", |row| row.unit.as_str());
-        let supporter = self.acting_person(ctx, &area, unit, ("supporter", &request.supporter)).await?;
+        let row = self.known_topic(ctx, &area, id.uuid()).await?;
+        let supporter = self.own_voice(ctx, &area, row.as_ref().map_or("", |row| row.unit.as_str()))?;
         let row = row.ok_or_else(|| Error::not_found(&request.name))?;
-        if supporter.facts.is_none() && self.facts(ctx, &area, &supporter.name).await?.is_none() {
-            return Err(Error::new(ErrorCode::FailedPrecondition, "NOT_A_RESIDENT").with("area", area.name()));
+        if self.facts(ctx, &area, &supporter.name).await?.is_none() {
+            return Err(not_a_resident(&area));
         }
+        self.support(ctx, &area, row.id, (&request_id, hash), &supporter).await
+    }
+
+    /// Supports a topic for somebody who asked the caller to.
+    pub(crate) async fn assist_support(&self, ctx: &Ctx, mut request: pb::AssistSupportRequest) -> Result<pb::Topic> {
+        let (area, id) = check::recorded::<TopicId>("name", &request.name, TOPICS)?;
+        let request_id = std::mem::take(&mut request.request_id);
+        let hash = self.hash(ctx, &request);
+        let row = self.known_topic(ctx, &area, id.uuid()).await?;
+        let unit = row.as_ref().map_or("", |row| row.unit.as_str());
+        let supporter = self.assisted(ctx, &area, unit, ("supporter", &request.supporter)).await?;
+        let row = row.ok_or_else(|| Error::not_found(&request.name))?;
+        self.support(ctx, &area, row.id, (&request_id, hash), &supporter).await
+    }
+
+    async fn support(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        id: Uuid,
+        (request_id, hash): (&str, [u8; 32]),
+        supporter: &Acting,
+    ) -> Result<pb::Topic> {
         let index = self.parts.keyring.blind_index("support.supporter", area.as_str(), &supporter.name);
-        let (slug, id, index, name) = (area.as_str(), row.id, &index, &request.name);
-        let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "topic.support", |tx| {
+        let (slug, index, by) = (area.as_str(), &index, supporter.assisted_by.as_str());
+        let done = self.parts.store.write_once(ctx, slug, request_id, hash, "topic.support", |tx| {
             Box::pin(async move {
-                if topics::support(tx, slug, id, index, ctx.now().micros()).await? {
-                    let row = topics::find(tx.conn(), slug, id).await?.ok_or_else(|| Error::not_found(name))?;
-                    check_open(&row)?;
+                if topics::support(tx, (slug, id), index, by, ctx.now().micros()).await? {
+                    let row = topics::find(tx.conn(), slug, id).await?;
+                    check_open(&row.ok_or_else(|| Error::not_found(ids::topic(slug, id)))?)?;
                 }
                 Ok((ids::topic(slug, id), id))
             })
         });
         done.await?;
-        self.topic_again(ctx, &area, id).await
+        self.topic_again(ctx, area, id).await
     }
 
-    /// Who a call is about: the caller, or another person for whom a post lets the caller act.
+    /// The caller, about whom the call is.
     ///
     /// # Errors
-    /// PERMISSION_DENIED; a violation of the field when it names no person of the area.
-    pub(super) async fn acting_person(
+    /// PERMISSION_DENIED; NOT_A_RESIDENT for a system or somebody from elsewhere, who has no voice here.
+    pub(super) fn own_voice(&self, ctx: &Ctx, area: &AreaId, unit: &str) -> Result<Acting> {
+        let subject = ctx.caller.subject().unwrap_or_default();
+        self.access.authorise(ctx, &Target::area(area).at_unit(unit).about(subject))?;
+        if !Name::parse(subject, PEOPLE).is_ok_and(|person| person.area() == area) {
+            return Err(not_a_resident(area));
+        }
+        Ok(Acting { name: subject.to_owned(), facts: None, assisted_by: String::new() })
+    }
+
+    /// The person for whom the caller acts, by a post at `unit` or where the person lives.
+    ///
+    /// # Errors
+    /// PERMISSION_DENIED; a violation of the field when it names no other person of the area.
+    pub(super) async fn assisted(
         &self,
         ctx: &Ctx,
         area: &AreaId,
         unit: &str,
         (field, named): (&'static str, &str),
     ) -> Result<Acting> {
-        let subject = ctx.caller.subject().unwrap_or_default();
-        let name = if named.is_empty() { subject } else { named };
-        let person = Name::parse(name, PEOPLE);
-        if name == subject || person.is_err() {
-            self.access.authorise(ctx, &Target::area(area).at_unit(unit).about(name))?;
-            let in_area = person.is_ok_and(|person| person.area() == area);
-            let mut bad = Violations::new();
-            match (named.is_empty(), in_area) {
-                (_, true) => {}
-                // A system or somebody from elsewhere has no voice of their own here.
-                (true, false) => bad.bad(field, "FIELD_REQUIRED"),
-                (false, false) => bad.bad(field, "PERSON_OF_AREA"),
-            }
-            bad.finish()?;
-            return Ok(Acting { name: name.to_owned(), facts: None });
-        }
-        // A post counts where the person lives, or where the topic is.
-        let facts = match person.is_ok_and(|person| person.area() == area) {
-            true => self.facts(ctx, area, name).await?,
-            false => None,
-        };
+        let in_area = Name::parse(named, PEOPLE).is_ok_and(|person| person.area() == area);
+        let facts = if in_area { self.facts(ctx, area, named).await? } else { None };
         let home = facts.as_ref().and_then(|facts| facts.unit.rsplit('/').next()).unwrap_or_default();
-        let permits = [unit, home].map(|at| self.access.authorise(ctx, &Target::area(area).at_unit(at).about(name)));
-        if !permits.iter().flatten().any(by_post) {
-            let [at_topic, _] = permits;
-            at_topic?;
+        let [here, at_home] = [unit, home].map(|at| self.access.authorise(ctx, &Target::area(area).at_unit(at)));
+        let assisted_by =
+            [&here, &at_home].into_iter().flatten().find(|permit| by_post(permit)).map(|p| p.subject().to_owned());
+        let Some(assisted_by) = assisted_by else {
+            here?;
             return Err(Error::new(ErrorCode::PermissionDenied, "ON_BEHALF_NEEDS_POST"));
+        };
+        let mut bad = Violations::new();
+        match facts {
+            None if named.is_empty() => bad.bad(field, "FIELD_REQUIRED"),
+            None => bad.bad(field, "PERSON_OF_AREA"),
+            Some(_) if ctx.caller.subject() == Some(named) => bad.bad(field, "ASSISTS_ONESELF"),
+            Some(_) => {}
         }
-        if facts.is_none() {
-            return Err(Error::field(FieldViolation::new(field, "PERSON_OF_AREA")));
-        }
-        Ok(Acting { name: name.to_owned(), facts })
+        bad.finish()?;
+        Ok(Acting { name: named.to_owned(), facts, assisted_by })
     }
+}
+
+fn not_a_resident(area: &AreaId) -> Error {
+    Error::new(ErrorCode::FailedPrecondition, "NOT_A_RESIDENT").with("area", area.name())
 }
 
 /// The person a call is about.
@@ -328,4 +361,6 @@ pub(super) struct Acting {
     pub(super) name: String,
     /// What org knows, when it was asked already.
     pub(super) facts: Option<linli_proto::org::ResidentFacts>,
+    /// Subject that acts for the person; empty when the person acts.
+    pub(super) assisted_by: String,
 }

@@ -140,8 +140,11 @@ fn one_vote_each(row: &BallotCount) -> Vec<String> {
     if row.roll != i64::from(row.electors) {
         wrong.push(format!("{} electors stated, {} on the roll", row.electors, row.roll));
     }
-    let open = row.state == i32::from(pb::BallotState::Open);
-    let (votes, elsewhere) = if open { (row.pending, row.published) } else { (row.published, row.pending) };
+    let (votes, elsewhere) = match pb::BallotState::try_from(row.state) {
+        Ok(pb::BallotState::Open) => (row.pending, row.published),
+        Ok(pb::BallotState::Void) => (row.voted, row.pending + row.published),
+        Ok(pb::BallotState::Closed | pb::BallotState::Unspecified) | Err(_) => (row.published, row.pending),
+    };
     if votes != row.voted {
         wrong.push(format!("{} electors voted, there are {votes} votes", row.voted));
     }

@@ -1,9 +1,8 @@
 //! Casting votes, closing ballots, publishing what was voted. What is kept apart: see `store::tables`.
 
-use linli_kernel::{AreaId, Id as _, Name, RawId};
-use linli_kit::check;
-use linli_kit::crypto::Aad;
-use linli_kit::idempotency::Once;
+use linli_kernel::{AreaId, Name, RawId};
+use linli_kit::crypto::{Aad, Purpose};
+use linli_kit::idempotency::parse_request_id;
 use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result};
@@ -15,7 +14,7 @@ use uuid::Uuid;
 use super::topics::Acting;
 use super::{App, ballot_changed, ballots as shown, convert};
 use crate::domain::{Basis, Tally};
-use crate::ids::{self, BALLOTS, BallotId, HOUSEHOLDS, PEOPLE};
+use crate::ids::{self, HOUSEHOLDS, PEOPLE};
 use crate::store::ballots::{self, Marked};
 use crate::store::dialect;
 use crate::store::entity::{ballot, roll, vote};
@@ -36,40 +35,69 @@ fn no_elector(area: &str, ballot: Uuid) -> Error {
     Error::new(ErrorCode::FailedPrecondition, "NOT_AN_ELECTOR").with("resource", ids::ballot(area, ballot))
 }
 
-/// A vote that is about to be cast; ids and sealed text are made once, however often the transaction runs.
+/// A vote that is about to be cast; made once, however often the transaction runs.
 struct NewVote {
     id: Uuid,
-    receipt: String,
-    vote_enc: Vec<u8>,
+    receipt: Uuid,
+    choice: i32,
+    /// Whether id and receipt code come from a request id, so that a retry finds the vote.
+    found_again: bool,
+    /// Subject that casts it for the elector; empty when the elector does.
+    assisted_by: String,
+}
+
+/// What came of a cast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cast {
+    /// The vote is in.
+    Now,
+    /// The same call was carried out before; that vote stands.
+    Repeated,
+    /// Another call for the same elector was first.
+    Another,
 }
 
 impl App {
-    /// Casts a vote.
-    pub(crate) async fn cast_vote(&self, ctx: &Ctx, mut request: pb::CastVoteRequest) -> Result<pb::CastVoteResponse> {
-        let (area, id) = check::recorded::<BallotId>("name", &request.name, BALLOTS)?;
-        let row = ballots::find(self.reader(), area.as_str(), id.uuid()).await?;
-        let unit = row.as_ref().map_or("", |row| row.unit.as_str());
-        let voter = self.acting_person(ctx, &area, unit, ("voter", &request.voter)).await?;
+    /// Casts the caller's vote.
+    pub(crate) async fn cast_vote(&self, ctx: &Ctx, request: pb::CastVoteRequest) -> Result<pb::CastVoteResponse> {
+        let (area, row) = self.known_ballot(ctx, &request.name).await?;
+        let voter = self.own_voice(ctx, &area, row.as_ref().map_or("", |row| row.unit.as_str()))?;
         let row = row.ok_or_else(|| Error::not_found(&request.name))?;
-        // Neither the row of the request id nor its hash may say what was chosen.
-        let (request_id, choice) = (std::mem::take(&mut request.request_id), std::mem::take(&mut request.choice));
-        let hash = self.hash(ctx, &request);
+        self.vote(ctx, &area, &row, voter, (request.choice, &request.request_id)).await
+    }
+
+    /// Casts the vote of somebody who asked the caller to.
+    pub(crate) async fn assist_vote(&self, ctx: &Ctx, request: pb::AssistVoteRequest) -> Result<pb::CastVoteResponse> {
+        let (area, row) = self.known_ballot(ctx, &request.name).await?;
+        let unit = row.as_ref().map_or("", |row| row.unit.as_str());
+        let voter = self.assisted(ctx, &area, unit, ("voter", &request.voter)).await?;
+        let row = row.ok_or_else(|| Error::not_found(&request.name))?;
+        self.vote(ctx, &area, &row, voter, (request.choice, &request.request_id)).await
+    }
+
+    async fn vote(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        row: &ballot::Model,
+        voter: Acting,
+        (choice, request_id): (i32, &str),
+    ) -> Result<pb::CastVoteResponse> {
+        let request_id = parse_request_id(request_id)?;
         if convert::choice(choice).is_none() {
             let reason = if choice == 0 { "FIELD_REQUIRED" } else { "FIELD_ENUM" };
             return Err(Error::field(FieldViolation::new("choice", reason)));
         }
-        let elector = self.elector(ctx, &area, &row, voter).await?;
-        let new = self.new_vote(&row, choice);
-        let (slug, id, elector, new) = (area.as_str(), row.id, elector.as_deref(), &new);
-        let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "ballot.cast", |tx| {
-            Box::pin(async move { Ok((ids::ballot(slug, id), cast(ctx, tx, slug, id, elector, new).await?)) })
+        let new = self.new_vote(row, &voter, choice, request_id);
+        let elector = self.elector(ctx, area, row, voter).await?;
+        let (elector, new) = (elector.as_deref(), &new);
+        // Not `write_once`: its row would hold the voter and the time beside the number of the vote's own transaction.
+        let done = self.parts.store.write_until("ballot.cast", ctx.deadline, |tx| {
+            Box::pin(async move { self.cast(ctx, tx, row, elector, new).await })
         });
-        Ok(match done.await? {
-            Once::Done(Marked::Now) => pb::CastVoteResponse { receipt_code: new.receipt.clone(), already_cast: false },
-            Once::Done(Marked::Before | Marked::Unknown) | Once::Repeat(_) => {
-                pb::CastVoteResponse { receipt_code: String::new(), already_cast: true }
-            }
-        })
+        let done = done.await?;
+        let receipt_code = if done == Cast::Another { String::new() } else { RawId(new.receipt).to_string() };
+        Ok(pb::CastVoteResponse { receipt_code, already_cast: done == Cast::Another, repeated: done == Cast::Repeated })
     }
 
     /// For whom on the roll the voter votes; `None` when certainly for nobody.
@@ -83,27 +111,89 @@ impl App {
             Some(facts) => Some(facts),
             None => self.facts(ctx, area, &voter.name).await?,
         };
-        let of_age = facts.filter(|facts| self.of_age(ctx, area, &rule, facts));
-        Ok(of_age.and_then(|facts| own(&facts.household, HOUSEHOLDS)))
+        let opened = linli_kernel::Timestamp::from_micros(row.open_us);
+        let entitled = facts.filter(|facts| self.could_vote(opened, area, &rule, facts));
+        Ok(entitled.and_then(|facts| own(&facts.household, HOUSEHOLDS)))
     }
 
-    fn new_vote(&self, row: &ballot::Model, choice: i32) -> NewVote {
-        let (id, receipt) = (Uuid::new_v4(), Uuid::new_v4());
+    /// A vote whose id and receipt code only the request id and the suite's key can tell; random without a request id.
+    fn new_vote(&self, row: &ballot::Model, voter: &Acting, choice: i32, request_id: Option<Uuid>) -> NewVote {
+        let (id, receipt) = match request_id {
+            None => (Uuid::new_v4(), Uuid::new_v4()),
+            Some(asked) => {
+                let parts = [b"vote", row.area.as_bytes(), row.id.as_bytes(), voter.name.as_bytes(), asked.as_bytes()];
+                let made = u128_pair(&self.parts.keyring.hmac(Purpose::BlindIndex, &parts));
+                (Uuid::from_u128(made.0), Uuid::from_u128(made.1))
+            }
+        };
+        let assisted_by = voter.assisted_by.clone();
+        NewVote { id, receipt, choice, found_again: request_id.is_some(), assisted_by }
+    }
+
+    /// Marks the elector and puts the vote in; a second vote of the same elector changes nothing.
+    async fn cast(
+        &self,
+        ctx: &Ctx,
+        tx: &Tx<'_>,
+        row: &ballot::Model,
+        elector: Option<&str>,
+        new: &NewVote,
+    ) -> Result<Cast> {
+        let (area, ballot) = (row.area.as_str(), row.id);
+        let held = dialect::ballot_for_cast(tx, area, ballot).await?;
+        let held = held.ok_or_else(|| Error::not_found(ids::ballot(area, ballot)))?;
+        let (state, close_us): (i32, i64) = (held.try_get("", "state")?, held.try_get("", "close_us")?);
+        if self.cast_before(tx, row, new).await? {
+            return Ok(Cast::Repeated);
+        }
+        if state != i32::from(pb::BallotState::Open) || ctx.now().micros() >= close_us {
+            return Err(closed(area, ballot));
+        }
+        let elector = elector.ok_or_else(|| no_elector(area, ballot))?;
+        match ballots::mark(tx, area, ballot, elector, &new.assisted_by).await? {
+            Marked::Unknown => Err(no_elector(area, ballot)),
+            // The same call may have been on its way while this one waited for the elector's row.
+            Marked::Before if self.cast_before(tx, row, new).await? => Ok(Cast::Repeated),
+            Marked::Before => Ok(Cast::Another),
+            Marked::Now => {
+                self.put_among_others(tx, row, new).await?;
+                let mut voted = dialect::take_electors(tx, area, ballot, elector).await?;
+                voted.sort_unstable();
+                dialect::insert_roll(tx, area, ballot, &voted).await?;
+                Ok(Cast::Now)
+            }
+        }
+    }
+
+    async fn cast_before(&self, tx: &Tx<'_>, row: &ballot::Model, new: &NewVote) -> Result<bool> {
+        Ok(new.found_again && ballots::holds(tx, &row.area, row.id, new.id, &RawId(new.receipt).to_string()).await?)
+    }
+
+    /// Puts a vote in among a random handful of others that are sealed anew and written again: see `store::tables`.
+    async fn put_among_others(&self, tx: &Tx<'_>, row: &ballot::Model, new: &NewVote) -> Result<()> {
+        let (area, ballot) = (row.area.as_str(), row.id);
+        let mut votes = vec![(new.id, self.seal_vote(row, new.id, new.choice, new.receipt))];
+        for pending in dialect::take_votes(tx, area, ballot).await? {
+            let (receipt, choice) = self.open_vote(area, ballot, &pending)?;
+            votes.push((pending.0, self.seal_vote(row, pending.0, choice, receipt)));
+        }
+        votes.sort_unstable();
+        dialect::put_votes(tx, area, ballot, &votes).await
+    }
+
+    fn seal_vote(&self, row: &ballot::Model, id: Uuid, choice: i32, receipt: Uuid) -> Vec<u8> {
         let mut plain = vec![u8::try_from(choice).unwrap_or(0)];
         plain.extend_from_slice(receipt.as_bytes());
-        let place = place(row.id, id);
-        let vote_enc = self.parts.keyring.seal(aad(&row.area, &place), &plain);
-        NewVote { id, receipt: RawId(receipt).to_string(), vote_enc }
+        self.parts.keyring.seal(aad(&row.area, &place(row.id, id)), &plain)
     }
 
-    /// Opens a pending vote: receipt code and choice.
-    fn open_vote(&self, area: &str, ballot: Uuid, (id, vote_enc): &(Uuid, Vec<u8>)) -> Result<(String, i32)> {
+    /// Opens a pending vote: what its receipt code says, and the choice.
+    fn open_vote(&self, area: &str, ballot: Uuid, (id, vote_enc): &(Uuid, Vec<u8>)) -> Result<(Uuid, i32)> {
         let plain = self.parts.keyring.open(aad(area, &place(ballot, *id)), vote_enc)?;
         let Some((choice, receipt)) = plain.split_first() else {
             return Err(Error::internal("a sealed vote is empty"));
         };
-        let receipt = Uuid::from_slice(receipt).map_err(Error::internal)?;
-        Ok((RawId(receipt).to_string(), i32::from(*choice)))
+        Ok((Uuid::from_slice(receipt).map_err(Error::internal)?, i32::from(*choice)))
     }
 
     /// Closes a ballot after its time, or when everybody has voted; counts and publishes.
@@ -142,7 +232,8 @@ impl App {
         let outcome = rule.outcome(u32::try_from(row.electors).unwrap_or(0), tally);
         let result = convert::result_message(outcome);
         let state = i32::from(pb::BallotState::Closed);
-        ballots::publish(tx, area, id, votes, (state, result.encode_to_vec())).await?;
+        let votes = votes.into_iter().map(|(receipt, choice)| (RawId(receipt).to_string(), choice)).collect();
+        ballots::end(tx, area, id, votes, (state, Some(result.encode_to_vec()))).await?;
         tx.emit(ballot_changed(ctx, &ballot::Model { state, ..row.clone() }, Some(result)));
         Ok(())
     }
@@ -151,7 +242,7 @@ impl App {
     pub(crate) async fn list_votes(&self, ctx: &Ctx, request: pb::ListVotesRequest) -> Result<pb::ListVotesResponse> {
         let (area, row) = self.ballot_for(ctx, &request.name).await?;
         let page = self.votes_page(ctx, &request.name, request.page_size, &request.page_token)?;
-        if row.state != i32::from(pb::BallotState::Closed) {
+        if row.state == i32::from(pb::BallotState::Open) {
             return Err(still_open(&row));
         }
         let behind = page.condition(&[(vote::Column::Receipt.into_expr(), Order::Asc)])?;
@@ -176,7 +267,7 @@ impl App {
         let collection = if rule.basis == Basis::Person { PEOPLE } else { HOUSEHOLDS };
         let electors = rows.into_iter().map(|row| {
             let elector = format!("areas/{area}/{collection}/{}", row.elector);
-            pb::RollEntry { elector, voted: row.voted }
+            pb::RollEntry { elector, voted: row.voted, assisted_by: row.assisted_by }
         });
         Ok(pb::ListElectorRollResponse { electors: electors.collect(), next_page_token })
     }
@@ -186,29 +277,10 @@ impl App {
     }
 }
 
-/// Marks the elector and puts the vote in; a second vote of the same elector changes nothing.
-async fn cast(
-    ctx: &Ctx,
-    tx: &Tx<'_>,
-    area: &str,
-    ballot: Uuid,
-    elector: Option<&str>,
-    new: &NewVote,
-) -> Result<Marked> {
-    let held = dialect::ballot_for_cast(tx, area, ballot).await?;
-    let held = held.ok_or_else(|| Error::not_found(ids::ballot(area, ballot)))?;
-    let (state, close_us): (i32, i64) = (held.try_get("", "state")?, held.try_get("", "close_us")?);
-    if state != i32::from(pb::BallotState::Open) || ctx.now().micros() >= close_us {
-        return Err(closed(area, ballot));
-    }
-    let elector = elector.ok_or_else(|| no_elector(area, ballot))?;
-    let marked = ballots::mark(tx, area, ballot, elector).await?;
-    match marked {
-        Marked::Unknown => return Err(no_elector(area, ballot)),
-        Marked::Before => {}
-        Marked::Now => ballots::put_pending(tx, area, ballot, new.id, &new.vote_enc).await?,
-    }
-    Ok(marked)
+/// The two halves of a hash.
+fn u128_pair(hash: &[u8; 32]) -> (u128, u128) {
+    let half = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| (number << 8) | u128::from(*byte));
+    (half(&hash[..16]), half(&hash[16..]))
 }
 
 /// The place of a sealed vote: the ballot and the random id, so that it opens in no other ballot.

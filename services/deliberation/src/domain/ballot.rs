@@ -40,7 +40,7 @@ impl Share {
 
     /// A share that must be reached, or exceeded; `None` when nobody could: a part of nothing, or more than the whole.
     pub(crate) fn new(numerator: u32, denominator: u32, exclusive: bool) -> Option<Self> {
-        let possible = numerator < denominator || (numerator == denominator && !exclusive);
+        let possible = denominator > 0 && (numerator < denominator || (numerator == denominator && !exclusive));
         (possible && denominator <= MAX_PARTS).then_some(Self { numerator, denominator, exclusive })
     }
 

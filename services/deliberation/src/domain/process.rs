@@ -1,5 +1,7 @@
 //! A way to decide: stages in order, each with the conditions for leaving it.
 
+use std::collections::BTreeSet;
+
 use super::ballot::Rule;
 
 /// What must hold before a topic leaves a stage.
@@ -47,12 +49,20 @@ impl Stage {
 pub(crate) struct Process {
     /// Stages in order; at least one.
     pub(crate) stages: Vec<Stage>,
+    /// Whether its topics are for their raisers and for those who move them on only.
+    pub(crate) confidential: bool,
 }
 
 impl Process {
     /// Whether some stage has a ballot, so that a topic needs an electorate.
     pub(crate) fn has_ballot(&self) -> bool {
         self.stages.iter().any(|stage| stage.ballot().is_some())
+    }
+
+    /// Roles whose holders may know of a confidential topic, sorted; none when topics are public.
+    pub(crate) fn readers(&self) -> BTreeSet<&str> {
+        let roles = self.stages.iter().filter(|_| self.confidential).flat_map(|stage| &stage.advanced_by);
+        roles.map(String::as_str).collect()
     }
 
     /// The stage of an ordinal.

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_topic_goes_stage_by_stage_and_then_into_the_archive() {
         let stage = |id: &str| Stage { id: id.into(), conditions: vec![], advanced_by: vec![] };
-        let process = Process { stages: vec![stage("a"), stage("b"), stage("c")] };
+        let process = Process { stages: vec![stage("a"), stage("b"), stage("c")], confidential: false };
         assert_eq!((process.after(0), process.after(1), process.after(2)), (Step::To(1), Step::To(2), Step::Archive));
     }
 }

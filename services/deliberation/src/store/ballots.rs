@@ -8,6 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::dialect::Elector;
 use super::entity::{ballot, roll, vote};
 use super::{all, dialect, execute, one};
 
@@ -30,7 +31,7 @@ pub(crate) async fn of_topics<C: ConnectionTrait>(conn: &C, area: &str, topics: 
 pub(crate) async fn insert(tx: &Tx<'_>, row: ballot::Model, electors: &[String]) -> Result<()> {
     let (area, id) = (row.area.clone(), row.id);
     ballot::Entity::insert(row.into_active_model()).exec_without_returning(tx.conn()).await?;
-    let roll: Vec<(String, bool)> = electors.iter().map(|elector| (elector.clone(), false)).collect();
+    let roll: Vec<Elector> = electors.iter().map(|elector| (elector.clone(), false, String::new())).collect();
     dialect::insert_roll(tx, &area, id, &roll).await
 }
 
@@ -45,22 +46,23 @@ pub(crate) enum Marked {
     Unknown,
 }
 
-/// Marks an elector as having voted; of parallel calls exactly one answers [`Marked::Now`].
-pub(crate) async fn mark(tx: &Tx<'_>, area: &str, ballot: Uuid, elector: &str) -> Result<Marked> {
-    let key = || [area.into(), ballot.into(), elector.into()];
-    let sql = "UPDATE roll SET voted = TRUE WHERE area = $1 AND ballot = $2 AND elector = $3 AND NOT voted";
-    if execute(tx, sql, key()).await? == 1 {
+/// Marks an elector as having voted, with who helped or an empty text; of parallel calls exactly one answers [`Marked::Now`].
+pub(crate) async fn mark(tx: &Tx<'_>, area: &str, ballot: Uuid, elector: &str, assisted_by: &str) -> Result<Marked> {
+    let sql = "UPDATE roll SET voted = TRUE, assisted_by = $4 \
+               WHERE area = $1 AND ballot = $2 AND elector = $3 AND NOT voted";
+    if execute(tx, sql, [area.into(), ballot.into(), elector.into(), assisted_by.into()]).await? == 1 {
         return Ok(Marked::Now);
     }
     let sql = "SELECT 1 FROM roll WHERE area = $1 AND ballot = $2 AND elector = $3";
-    Ok(if one(tx, sql, key()).await?.is_some() { Marked::Before } else { Marked::Unknown })
+    let found = one(tx, sql, [area.into(), ballot.into(), elector.into()]).await?;
+    Ok(if found.is_some() { Marked::Before } else { Marked::Unknown })
 }
 
-/// Puts a sealed vote into the open ballot under a random id.
-pub(crate) async fn put_pending(tx: &Tx<'_>, area: &str, ballot: Uuid, id: Uuid, vote_enc: &[u8]) -> Result<()> {
-    let sql = "INSERT INTO vote_pending (area, ballot, id, vote_enc) VALUES ($1, $2, $3, $4)";
-    execute(tx, sql, [area.into(), ballot.into(), id.into(), vote_enc.to_vec().into()]).await?;
-    Ok(())
+/// Whether a vote lies in the ballot, under its id while it is pending, under its receipt code when it is published.
+pub(crate) async fn holds(tx: &Tx<'_>, area: &str, ballot: Uuid, id: Uuid, receipt: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM vote_pending WHERE area = $1 AND ballot = $2 AND id = $3 \
+               UNION ALL SELECT 1 FROM vote WHERE area = $1 AND ballot = $2 AND receipt = $4";
+    Ok(one(tx, sql, [area.into(), ballot.into(), id.into(), receipt.into()]).await?.is_some())
 }
 
 /// The sealed votes of an open ballot: `(id, vote_enc)`.
@@ -76,30 +78,26 @@ pub(crate) async fn some_missing(tx: &Tx<'_>, area: &str, ballot: Uuid) -> Resul
     Ok(one(tx, sql, [area.into(), ballot.into()]).await?.is_some())
 }
 
-/// Publishes the votes of a ballot in the order of their receipt codes and writes its result.
+/// Ends a ballot: publishes the votes given in the order of their receipt codes, and writes state and result.
 ///
 /// The pending votes go away, and the roll is written anew in the order of its electors, so that neither the place of a row
 /// nor the number of its transaction says who voted when.
-pub(crate) async fn publish(
+pub(crate) async fn end(
     tx: &Tx<'_>,
     area: &str,
     ballot: Uuid,
     mut votes: Vec<(String, i32)>,
-    closed: (i32, Vec<u8>),
+    (state, result): (i32, Option<Vec<u8>>),
 ) -> Result<()> {
     votes.sort_unstable();
     dialect::insert_votes(tx, area, ballot, &votes).await?;
     let key = || [area.into(), ballot.into()];
     execute(tx, "DELETE FROM vote_pending WHERE area = $1 AND ballot = $2", key()).await?;
-    let rows = all(tx, "SELECT elector, voted FROM roll WHERE area = $1 AND ballot = $2", key()).await?;
-    let mut electors = rows
-        .iter()
-        .map(|row| Ok((row.try_get_by_index::<String>(0)?, row.try_get_by_index::<bool>(1)?)))
-        .collect::<Result<Vec<_>>>()?;
+    let rows = all(tx, "SELECT elector, voted, assisted_by FROM roll WHERE area = $1 AND ballot = $2", key()).await?;
+    let mut electors = rows.iter().map(dialect::elector_of).collect::<Result<Vec<Elector>>>()?;
     electors.sort_unstable();
     execute(tx, "DELETE FROM roll WHERE area = $1 AND ballot = $2", key()).await?;
     dialect::insert_roll(tx, area, ballot, &electors).await?;
-    let (state, result) = closed;
     let update = ballot::Entity::update_many()
         .col_expr(ballot::Column::State, Expr::value(state))
         .col_expr(ballot::Column::Result, Expr::value(result))

@@ -27,6 +27,9 @@ pub(crate) mod topic {
         pub stage: String,
         pub state: i32,
         pub supports: i32,
+        pub assisted_supports: i32,
+        /// Roles of a confidential topic's readers, each between commas; empty: public.
+        pub readers: String,
         pub file_bytes: i64,
         pub stage_us: i64,
         pub revision: i64,
@@ -125,7 +128,7 @@ pub(crate) mod ballot {
 pub(crate) mod roll {
     use sea_orm::entity::prelude::*;
 
-    /// One elector and whether it voted.
+    /// One elector, whether it voted, and who cast the vote for it when it did not itself.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "roll")]
     pub struct Model {
@@ -136,6 +139,7 @@ pub(crate) mod roll {
         #[sea_orm(primary_key, auto_increment = false)]
         pub elector: String,
         pub voted: bool,
+        pub assisted_by: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

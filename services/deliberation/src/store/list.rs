@@ -22,18 +22,34 @@ pub(crate) struct Columns<C> {
     pub(crate) topic: Option<C>,
 }
 
+impl<C: ColumnTrait> Columns<C> {
+    /// Rows whose topic the caller may know: `known` says which topics those are.
+    pub(crate) fn of_known(&self, known: Condition) -> Condition {
+        let Some(reference) = self.topic else { return known };
+        let mut topics = Query::select();
+        topics
+            .expr(Expr::val(1))
+            .from(topic::Entity)
+            .and_where(topic::Column::Area.into_expr().eq(self.area.into_expr()))
+            .and_where(topic::Column::Id.into_expr().eq(reference.into_expr()))
+            .cond_where(known);
+        Condition::all().add(Expr::exists(topics))
+    }
+}
+
 /// A page of rows by area and id, one more than the page holds.
 pub(crate) async fn page<E: EntityTrait, C: ConnectionTrait>(
     conn: &C,
     columns: &Columns<E::Column>,
-    conditions: [Condition; 2],
+    conditions: [Condition; 3],
     page: &PageRequest,
     limit: u64,
 ) -> Result<Vec<E::Model>> {
     let keys = [(columns.area.into_expr(), Order::Asc), (columns.id.into_expr(), Order::Asc)];
-    let [scope, filter] = conditions;
+    let [scope, known, filter] = conditions;
     let rows = E::find()
         .filter(scope)
+        .filter(known)
         .filter(filter)
         .filter(page.condition(&keys)?)
         .order_by_asc(columns.area)

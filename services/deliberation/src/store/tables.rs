@@ -5,20 +5,24 @@
 //! `roll` says who voted, `vote_pending` and `vote` say what was voted; beside the ballot they have no column in common, and
 //! none of them holds a time or a number in order.
 //!
-//! - `roll` is written whole when the ballot opens; a vote turns one flag. On SQLite all three tables are WITHOUT ROWID, so
-//!   rows lie by their random or given keys. On PostgreSQL a row that changes gets a new place and the transaction's number.
+//! - `roll` is written whole when the ballot opens. On SQLite all three tables are WITHOUT ROWID, so
+//!   rows lie by their random or given keys.
 //! - While the ballot is open a vote lies in `vote_pending` under a random id, with choice and receipt code sealed: whoever
 //!   reads tables or backups without the key learns neither, nor how the ballot stands.
+//! - On PostgreSQL a row that changes gets a new place and the transaction's number (`ctid`, `xmin`). So each cast also seals
+//!   and writes anew a random handful of the other pending votes, and writes anew an independent random handful of those who
+//!   voted: a transaction's number leads from an elector to a set of votes, each as likely as the next to be the elector's.
+//!   The first votes of a ballot hide among fewer; a set of one is never left behind by the cast after it.
+//! - No row keeps the request id of a cast, its caller or its time. A retry is known because id and receipt code of the vote
+//!   are made from the request id with the suite's key: only who knows the request id can find the vote.
 //! - When the ballot closes, votes are opened, written to `vote` in one statement in the order of their random receipt codes,
-//!   the pending ones are deleted, and on PostgreSQL the roll is written anew in the order of its electors: places and
-//!   transaction numbers then say nothing about who voted when or what.
+//!   the pending ones are deleted, and the roll is written anew in the order of its electors: places and transaction numbers
+//!   then say nothing about who voted when or what.
 //!
 //! Protected: against every reader of the tables, during and after the ballot, and against a reader of backups without the
-//! key. Not protected: against somebody who holds the sealing key and while the ballot is open also watches PostgreSQL's
-//! system columns (`xmin`, `ctid`), the write-ahead log, or the pages of the file as they change: roll and pending vote are
-//! written by one transaction, so that neither is ever without the other. Pages and log keep such traces until the engine
-//! has vacuumed or overwritten them. The row of a request id says that a subject voted and when it asked, never what; a
-//! unanimous result tells everybody's choice.
+//! key. Not protected: against somebody who holds the sealing key and compares the tables before and after one cast, or reads
+//! the write-ahead log or the pages of the file: they keep what was written over until the engine has vacuumed it. A vote that
+//! somebody else cast for the elector is known to whoever cast it; a unanimous result tells everybody's choice.
 
 use linli_kit::ErrorCode;
 use linli_kit::store::{Constraint, Migration};
@@ -43,8 +47,8 @@ const TOPICS: Migration = Migration {
            area TEXT NOT NULL, id BLOB NOT NULL, template TEXT NOT NULL, process BLOB NOT NULL, unit TEXT NOT NULL,
            kind TEXT NOT NULL, source TEXT NOT NULL, title_enc BLOB NOT NULL, body_enc BLOB NOT NULL,
            raised_by_enc BLOB NOT NULL, raised_by_idx BLOB NOT NULL, ordinal INTEGER NOT NULL, stage TEXT NOT NULL,
-           state INTEGER NOT NULL, supports INTEGER NOT NULL, file_bytes INTEGER NOT NULL, stage_us INTEGER NOT NULL,
-           revision INTEGER NOT NULL, create_us INTEGER NOT NULL, update_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+           state INTEGER NOT NULL, supports INTEGER NOT NULL, assisted_supports INTEGER NOT NULL, readers TEXT NOT NULL,
+           file_bytes INTEGER NOT NULL, stage_us INTEGER NOT NULL, revision INTEGER NOT NULL, create_us INTEGER NOT NULL, update_us INTEGER NOT NULL, PRIMARY KEY (area, id)
          ) STRICT",
         "CREATE INDEX topic_template ON topic (template)",
         "CREATE INDEX topic_raised_by ON topic (area, raised_by_idx)",
@@ -53,7 +57,7 @@ const TOPICS: Migration = Migration {
            entered_us INTEGER NOT NULL, PRIMARY KEY (area, topic, ordinal)
          ) STRICT, WITHOUT ROWID",
         "CREATE TABLE support (
-           area TEXT NOT NULL, topic BLOB NOT NULL, supporter_idx BLOB NOT NULL,
+           area TEXT NOT NULL, topic BLOB NOT NULL, supporter_idx BLOB NOT NULL, assisted_by TEXT NOT NULL,
            PRIMARY KEY (area, topic, supporter_idx)
          ) STRICT, WITHOUT ROWID",
         "CREATE TABLE stage_record (
@@ -68,8 +72,8 @@ const TOPICS: Migration = Migration {
            area text NOT NULL, id uuid NOT NULL, template text NOT NULL, process bytea NOT NULL, unit text NOT NULL,
            kind text NOT NULL, source text NOT NULL, title_enc bytea NOT NULL, body_enc bytea NOT NULL,
            raised_by_enc bytea NOT NULL, raised_by_idx bytea NOT NULL, ordinal integer NOT NULL, stage text NOT NULL,
-           state integer NOT NULL, supports integer NOT NULL, file_bytes bigint NOT NULL, stage_us bigint NOT NULL,
-           revision bigint NOT NULL, create_us bigint NOT NULL, update_us bigint NOT NULL, PRIMARY KEY (area, id)
+           state integer NOT NULL, supports integer NOT NULL, assisted_supports integer NOT NULL, readers text NOT NULL,
+           file_bytes bigint NOT NULL, stage_us bigint NOT NULL, revision bigint NOT NULL, create_us bigint NOT NULL, update_us bigint NOT NULL, PRIMARY KEY (area, id)
          )",
         "CREATE INDEX topic_template ON topic (template)",
         "CREATE INDEX topic_raised_by ON topic (area, raised_by_idx)",
@@ -78,7 +82,7 @@ const TOPICS: Migration = Migration {
            entered_us bigint NOT NULL, PRIMARY KEY (area, topic, ordinal)
          )",
         "CREATE TABLE support (
-           area text NOT NULL, topic uuid NOT NULL, supporter_idx bytea NOT NULL,
+           area text NOT NULL, topic uuid NOT NULL, supporter_idx bytea NOT NULL, assisted_by text NOT NULL,
            PRIMARY KEY (area, topic, supporter_idx)
          )",
         "CREATE TABLE stage_record (
@@ -103,6 +107,7 @@ const BALLOTS: Migration = Migration {
         "CREATE INDEX ballot_topic ON ballot (area, topic)",
         "CREATE TABLE roll (
            area TEXT NOT NULL, ballot BLOB NOT NULL, elector TEXT NOT NULL, voted INTEGER NOT NULL,
+           assisted_by TEXT NOT NULL,
            PRIMARY KEY (area, ballot, elector)
          ) STRICT, WITHOUT ROWID",
         "CREATE TABLE vote_pending (
@@ -124,6 +129,7 @@ const BALLOTS: Migration = Migration {
         "CREATE INDEX ballot_topic ON ballot (area, topic)",
         "CREATE TABLE roll (
            area text NOT NULL, ballot uuid NOT NULL, elector text NOT NULL, voted boolean NOT NULL,
+           assisted_by text NOT NULL,
            PRIMARY KEY (area, ballot, elector)
          )",
         "CREATE TABLE vote_pending (

@@ -62,15 +62,23 @@ fn entry(row: &topic::Model) -> topic_stage::Model {
     }
 }
 
-/// Records a support; false when the person supported the topic before.
-pub(crate) async fn support(tx: &Tx<'_>, area: &str, id: Uuid, supporter: &[u8], now_us: i64) -> Result<bool> {
-    let sql = "INSERT INTO support (area, topic, supporter_idx) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    if super::execute(tx, sql, [area.into(), id.into(), supporter.to_vec().into()]).await? == 0 {
+/// Records a support, with who helped or an empty text; false when the person supported the topic before.
+pub(crate) async fn support(
+    tx: &Tx<'_>,
+    (area, id): (&str, Uuid),
+    supporter: &[u8],
+    assisted_by: &str,
+    now_us: i64,
+) -> Result<bool> {
+    let sql = "INSERT INTO support (area, topic, supporter_idx, assisted_by) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT DO NOTHING";
+    if super::execute(tx, sql, [area.into(), id.into(), supporter.to_vec().into(), assisted_by.into()]).await? == 0 {
         return Ok(false);
     }
-    let sql = "UPDATE topic SET supports = supports + 1, revision = revision + 1, update_us = $3 \
-               WHERE area = $1 AND id = $2";
-    super::execute(tx, sql, [area.into(), id.into(), now_us.into()]).await?;
+    let sql = "UPDATE topic SET supports = supports + 1, assisted_supports = assisted_supports + $4, \
+               revision = revision + 1, update_us = $3 WHERE area = $1 AND id = $2";
+    let assisted = i32::from(!assisted_by.is_empty());
+    super::execute(tx, sql, [area.into(), id.into(), now_us.into(), assisted.into()]).await?;
     Ok(true)
 }
 

@@ -3,7 +3,7 @@
 use linli_proto::deliberation as pb;
 use tonic::Code;
 
-use crate::world::{AREA, COUNCIL, MANAGER, WORKER, World, reason, resident};
+use crate::world::{AREA, COUNCIL, MANAGER, VIEWER, World, reason, resident};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_raised_a_topic_is_shown_to_the_raiser_and_to_those_who_run_the_process() {
@@ -41,22 +41,25 @@ async fn another_areas_people_learn_nothing_not_even_absence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn support_on_behalf_needs_a_post_and_a_resident() {
+async fn a_viewer_reads_no_topic_record_or_archive() {
     for world in World::all().await {
         world.six_steps().await;
-        let topic = world.raise(&resident(0, 0)).await.name;
-        let support =
-            |supporter: String| pb::SupportTopicRequest { name: topic.clone(), supporter, ..Default::default() };
-        let done = world.client(WORKER).support_topic(support(resident(2, 0))).await.expect("lives in the grid");
-        assert_eq!(done.into_inner().supports, 1);
-        let other = world.client(WORKER).support_topic(support(resident(9, 0))).await.expect_err("another grid");
-        assert_eq!(other.code(), Code::PermissionDenied);
-        let neighbour =
-            world.client(&resident(1, 0)).support_topic(support(resident(2, 1))).await.expect_err("no post");
-        assert_eq!(reason(&neighbour), "ON_BEHALF_NEEDS_POST");
-        let nobody = world.client(MANAGER).support_topic(support("areas/xinhua/people/per-none".into())).await;
-        assert_eq!(nobody.expect_err("no resident").code(), Code::InvalidArgument);
-        let unknown = world.client("areas/xinhua/people/per-none").support_topic(support(String::new())).await;
-        assert_eq!(reason(&unknown.expect_err("org does not know them")), "NOT_A_RESIDENT");
+        let topic = world.deliberated().await;
+        let ballot = world.ballot(&topic).await;
+        let mut viewer = world.client(VIEWER);
+        let got = viewer.get_ballot(pb::GetBallotRequest { name: ballot.name.clone() }).await.expect("a ballot");
+        assert_eq!(got.into_inner(), ballot, "a ballot and its question are public");
+        let parent = || AREA.to_owned();
+        let list_topics = pb::ListTopicsRequest { parent: parent(), ..Default::default() };
+        let list_records = pb::ListStageRecordsRequest { parent: parent(), ..Default::default() };
+        let list_archives = pb::ListArchivesRequest { parent: parent(), ..Default::default() };
+        for refused in [
+            viewer.get_topic(pb::GetTopicRequest { name: topic }).await.expect_err("titles are sensitive"),
+            viewer.list_topics(list_topics).await.expect_err("titles are sensitive"),
+            viewer.list_stage_records(list_records).await.expect_err("texts are sensitive"),
+            viewer.list_archives(list_archives).await.expect_err("an archive has the texts"),
+        ] {
+            assert_eq!(reason(&refused), "PERMISSION_DENIED");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Claims about deliberation at its gRPC edge, on SQLite and, with `LINLI_TEST_PG_URL`, on PostgreSQL.
 
 mod access;
+mod archives;
+mod assist;
+mod confidential;
 mod lists;
 mod org;
 mod repeats;

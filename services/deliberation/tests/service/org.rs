@@ -5,17 +5,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use linli_kernel::Lang;
+use linli_kernel::{Lang, Timestamp};
 use linli_kit::{Error, Texts};
 use linli_proto::org::{
     BatchGetResidentFactsRequest, BatchGetResidentFactsResponse, ElectorBasis, GetUnitRequest, ListElectorsRequest,
     ListElectorsResponse, ResidentFacts, Unit,
 };
+use parking_lot::Mutex;
 use tonic::body::Body;
 use tonic::{Request, Response, Status};
 
-/// People that the stand-in knows: `(id, birth year, household, unit)`.
-pub(crate) type People = Vec<(String, i32, String, String)>;
+/// Somebody whom the stand-in knows: id, birth year, household, unit.
+pub(crate) type Person = (String, i32, String, String);
+/// People whom the stand-in knows.
+pub(crate) type People = Vec<Person>;
+
+/// When those whom the stand-in knows from the beginning were recorded.
+const LONG_AGO: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 /// Electors of one page of a small community: few, so that paging is exercised.
 const PAGE: usize = 7;
@@ -23,23 +29,31 @@ const PAGE: usize = 7;
 /// The stand-in.
 #[derive(Clone)]
 pub(crate) struct Org {
-    people: Arc<People>,
+    people: Arc<Mutex<Vec<(Person, Timestamp)>>>,
 }
 
 impl Org {
     pub(crate) fn new(people: People) -> Self {
-        Self { people: Arc::new(people) }
+        let people = people.into_iter().map(|person| (person, LONG_AGO)).collect();
+        Self { people: Arc::new(Mutex::new(people)) }
+    }
+
+    /// Records somebody.
+    pub(crate) fn record(&self, person: Person, at: Timestamp) {
+        self.people.lock().push((person, at));
     }
 
     fn facts(&self, request: &BatchGetResidentFactsRequest) -> BatchGetResidentFactsResponse {
         let find = |name: &String| {
             let id = name.strip_prefix(&format!("{}/people/", request.parent))?;
-            let (_, birth_year, household, unit) = self.people.iter().find(|(person, ..)| person == id)?;
+            let people = self.people.lock();
+            let ((_, birth_year, household, unit), at) = people.iter().find(|((person, ..), _)| person == id)?;
             Some(ResidentFacts {
                 person: name.clone(),
                 birth_year: *birth_year,
                 unit: format!("{}/units/{unit}", request.parent),
                 household: format!("{}/households/{household}", request.parent),
+                create_time: Some(linli_kit::check::timestamp(*at)),
                 ..Default::default()
             })
         };
@@ -49,7 +63,8 @@ impl Org {
     fn electors(&self, request: &ListElectorsRequest) -> ListElectorsResponse {
         let area = request.unit.split("/units/").next().unwrap_or_default();
         let by_person = request.basis == i32::from(ElectorBasis::Person);
-        let names = self.people.iter().filter(|(_, born, ..)| *born <= request.born_by_year);
+        let people = self.people.lock();
+        let names = people.iter().map(|(person, _)| person).filter(|(_, born, ..)| *born <= request.born_by_year);
         let mut names: Vec<String> = names
             .map(
                 |(id, _, household, _)| {

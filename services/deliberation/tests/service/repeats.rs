@@ -66,21 +66,19 @@ async fn a_repeated_ballot_answers_long_after_its_time() {
             request_id: ID.into(),
         };
         let ballot = world.client(COUNCIL).create_ballot(create.clone()).await.expect("a ballot").into_inner();
-        let cast = pb::CastVoteRequest {
-            name: ballot.name.clone(),
-            choice: pb::Choice::Yes.into(),
-            voter: String::new(),
-            request_id: ID.into(),
-        };
+        let cast =
+            pb::CastVoteRequest { name: ballot.name.clone(), choice: pb::Choice::Yes.into(), request_id: ID.into() };
         let voter = resident(0, 0);
-        world.client(&voter).cast_vote(cast.clone()).await.expect("a vote");
+        let first = world.client(&voter).cast_vote(cast.clone()).await.expect("a vote").into_inner();
         world.pass_hours(30);
-        let again = world.client(&voter).cast_vote(cast).await.expect("a repeat after the time").into_inner();
-        assert_eq!(again, pb::CastVoteResponse { receipt_code: String::new(), already_cast: true });
+        let again = world.client(&voter).cast_vote(cast.clone()).await.expect("a repeat after the time").into_inner();
+        assert_eq!(again, pb::CastVoteResponse { repeated: true, ..first.clone() });
         let close = pb::CloseBallotRequest { name: ballot.name.clone(), request_id: ID.into() };
-        let first = world.client(COUNCIL).close_ballot(close.clone()).await.expect("closes").into_inner();
+        let closed = world.client(COUNCIL).close_ballot(close.clone()).await.expect("closes").into_inner();
         let second = world.client(COUNCIL).close_ballot(close).await.expect("a repeat").into_inner();
-        assert_eq!(first, second);
+        assert_eq!(closed, second);
+        let again = world.client(&voter).cast_vote(cast).await.expect("a repeat after the closing").into_inner();
+        assert_eq!(again, pb::CastVoteResponse { repeated: true, ..first });
         let same = world.client(COUNCIL).create_ballot(create).await.expect("a repeat").into_inner();
         assert_eq!(same.name, ballot.name);
     }
@@ -97,5 +95,42 @@ async fn a_person_supports_a_topic_once_with_or_without_a_request_id() {
         assert!(futures::future::join_all(calls).await.into_iter().all(|answer| answer.is_ok()));
         let got = world.client(MANAGER).get_topic(pb::GetTopicRequest { name: topic.name }).await.expect("the topic");
         assert_eq!(got.into_inner().supports, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_vote_is_told_from_that_of_another_member_of_the_household() {
+    for world in World::all().await {
+        world.six_steps().await;
+        let topic = world.deliberated().await;
+        let ballot = world.ballot(&topic).await.name;
+        let cast = |choice: pb::Choice| pb::CastVoteRequest {
+            name: ballot.clone(),
+            choice: choice.into(),
+            request_id: ID.into(),
+        };
+        let (voter, spouse) = (resident(0, 0), resident(0, 1));
+        // Eight at once are one vote, and all of them learn its receipt.
+        let calls = (0..8).map(|_| async {
+            world.client(&voter).cast_vote(cast(pb::Choice::Yes)).await.expect("a vote").into_inner()
+        });
+        let answers = futures::future::join_all(calls).await;
+        assert_eq!(answers.iter().filter(|answer| !answer.repeated).count(), 1, "{answers:?}");
+        let receipt = answers[0].receipt_code.clone();
+        assert!(!receipt.is_empty());
+        assert!(answers.iter().all(|answer| answer.receipt_code == receipt && !answer.already_cast), "{answers:?}");
+        let other = world.client(&voter).cast_vote(cast(pb::Choice::No)).await.expect("an answer").into_inner();
+        let wanted = pb::CastVoteResponse { receipt_code: receipt.clone(), already_cast: false, repeated: true };
+        assert_eq!(other, wanted, "the first vote stands");
+        let late = world.client(&spouse).cast_vote(cast(pb::Choice::No)).await.expect("an answer").into_inner();
+        let wanted = pb::CastVoteResponse { receipt_code: String::new(), already_cast: true, repeated: false };
+        assert_eq!(late, wanted, "the same id of somebody else is another call");
+        let without = world.cast(&voter, &ballot, pb::Choice::Yes).await.expect("an answer");
+        assert_eq!(without, wanted, "without the id nobody can tell");
+        let bad = pb::CastVoteRequest { request_id: "7".into(), ..cast(pb::Choice::Yes) };
+        let bad = world.client(&voter).cast_vote(bad).await.expect_err("no UUID");
+        assert_eq!(bad.code(), Code::InvalidArgument);
+        world.pass_hours(24);
+        assert_eq!(world.close(&ballot).await.expect("closes").result.expect("a result").yes, 1);
     }
 }

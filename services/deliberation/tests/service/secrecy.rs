@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use linli_kit::idempotency::request_hash;
 use linli_kit::store::Engine;
 use linli_proto::deliberation as pb;
-use prost::Message as _;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
-use crate::world::{COUNCIL, World, reason, resident};
+use crate::world::{AREA, COUNCIL, World, majority, reason, resident, stage};
 
 impl World {
     fn statement(&self, sql: &str) -> Statement {
@@ -19,12 +17,19 @@ impl World {
         Statement::from_string(backend, sql)
     }
 
-    async fn numbers(&self, sql: &str) -> Vec<i64> {
+    /// Cuts every connection to the database, so that the next ones begin with its present settings.
+    async fn reconnect(&self) {
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()";
+        // The answer never comes: this connection is cut as well.
+        let _ = self.store.reader().query_all_raw(self.statement(cut)).await;
+    }
+
+    pub(crate) async fn numbers(&self, sql: &str) -> Vec<i64> {
         let rows = self.store.reader().query_all_raw(self.statement(sql)).await.expect("reads");
         rows.iter().map(|row| row.try_get_by_index(0).expect("a number")).collect()
     }
 
-    async fn texts(&self, sql: &str) -> Vec<String> {
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
         let rows = self.store.reader().query_all_raw(self.statement(sql)).await.expect("reads");
         rows.iter().map(|row| row.try_get_by_index(0).expect("a text")).collect()
     }
@@ -90,57 +95,157 @@ async fn an_open_ballot_holds_no_choice_and_no_receipt_in_the_open() {
     }
 }
 
+/// Numbers of the transactions that wrote the rows of a query; on SQLite, where rows have none, nothing.
+async fn writers(world: &World, rows: &str) -> Vec<i64> {
+    match world.store.engine() {
+        Engine::Postgres => world.numbers(&format!("SELECT DISTINCT xmin::text::bigint FROM {rows} ORDER BY 1")).await,
+        Engine::Sqlite => Vec::new(),
+    }
+}
+
+/// Asserts that rows lie in the order of `key`, as far as the engine tells where they lie.
+async fn lies_by(world: &World, key: &str, rows: &str) {
+    let sql = match world.store.engine() {
+        Engine::Postgres => format!("SELECT {key}::text FROM {rows} ORDER BY ctid"),
+        // Without an order the table itself is read; a row number of its own would be a third order, that of the writing.
+        Engine::Sqlite => {
+            let table = rows.split(' ').next().expect("a table");
+            let numbered =
+                world.store.reader().query_all_raw(world.statement(&format!("SELECT rowid FROM {table}"))).await;
+            assert!(numbered.is_err(), "{table} has no row numbers");
+            format!("SELECT CASE typeof({key}) WHEN 'blob' THEN hex({key}) ELSE {key} END FROM {rows}")
+        }
+    };
+    let placed = world.texts(&sql).await;
+    assert!(placed.len() > 1 && placed.is_sorted(), "{rows}: {placed:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn after_the_closing_neither_places_nor_transactions_tell_votes_apart() {
-    for world in World::all().await.into_iter().filter(|world| world.store.engine() == Engine::Postgres) {
+async fn while_a_ballot_is_open_no_transaction_leads_from_an_elector_to_a_vote() {
+    for world in World::all().await {
         world.six_steps().await;
         let topic = world.deliberated().await;
         let ballot = world.ballot(&topic).await.name;
         // In an order that is neither that of the electors nor of anything random.
-        for home in [7, 2, 9, 4, 0, 5, 3] {
+        for (i, home) in [7, 2, 9, 4, 0, 5, 3, 11, 1].into_iter().enumerate() {
             world.cast(&resident(home, 0), &ballot, pb::Choice::Yes).await.expect("a vote");
+            // As long as they are few, each cast writes all of them anew.
+            let (electors, votes) = (writers(&world, "roll WHERE voted").await, writers(&world, "vote_pending").await);
+            assert_eq!(electors, votes);
+            assert!(electors.len() <= 1, "{electors:?}");
+            assert_eq!(
+                world.numbers("SELECT count(*) FROM vote_pending").await,
+                [i64::try_from(i + 1).expect("a count")]
+            );
+            if i > 0 {
+                lies_by(&world, "id", "vote_pending").await;
+                lies_by(&world, "elector", "roll WHERE voted").await;
+            }
         }
-        world.pass_hours(24);
-        world.close(&ballot).await.expect("closes");
-        for table in ["roll", "vote"] {
-            let writers = world.numbers(&format!("SELECT DISTINCT xmin::text::bigint FROM {table}")).await;
-            assert_eq!(writers.len(), 1, "{table}: one transaction wrote all rows");
-        }
-        let placed = world.texts("SELECT elector FROM roll ORDER BY ctid").await;
-        assert!(placed.is_sorted(), "{placed:?}");
-        let placed = world.texts("SELECT receipt FROM vote ORDER BY ctid").await;
-        assert!(placed.is_sorted(), "{placed:?}");
         world.sound().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_row_of_a_request_id_is_the_same_whatever_was_chosen() {
+async fn a_transaction_number_leads_to_seventeen_votes_of_many() {
+    for world in World::crowded(60).await {
+        let rule = pb::BallotRule { open_hours: 0, quorum: None, ..majority() };
+        let vote = stage("vote", vec![pb::condition::Condition::BallotPassed(rule)], &[]);
+        let template = world.template("areas/xinhua/processTemplates/poll", vec![vote]).await;
+        let topic = world.raise_by(COUNCIL, &template.name).await;
+        let ballot = world.ballot(&topic).await.name;
+        let voter = |i: usize| format!("{AREA}/people/per-{i:05}");
+        let mut receipts = BTreeSet::new();
+        for i in 0..40 {
+            receipts.insert(world.cast(&voter(i), &ballot, pb::Choice::Yes).await.expect("a vote").receipt_code);
+        }
+        if let Some(last) = writers(&world, "vote_pending").await.last() {
+            for rows in ["vote_pending", "roll"] {
+                let mixed = format!("{rows} WHERE xmin::text::bigint = {last}");
+                assert_eq!(world.numbers(&format!("SELECT count(*) FROM {mixed}")).await, [17], "{rows}");
+                lies_by(&world, if rows == "roll" { "elector" } else { "id" }, &mixed).await;
+            }
+        }
+        // Many at once neither wait for each other nor lose a vote.
+        let names: Vec<String> = (40..60).map(voter).collect();
+        let casts = names.iter().map(|name| world.cast(name, &ballot, pb::Choice::No));
+        for cast in futures::future::join_all(casts).await {
+            receipts.insert(cast.expect("a vote").receipt_code);
+        }
+        assert_eq!(receipts.len(), 60);
+        world.sound().await;
+        let closed = world.close(&ballot).await.expect("all have voted");
+        let result = closed.result.expect("a result");
+        assert_eq!((result.yes, result.no), (40, 20));
+        assert_eq!(world.texts("SELECT receipt FROM vote").await.into_iter().collect::<BTreeSet<_>>(), receipts);
+        world.sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_closing_neither_places_nor_transactions_tell_votes_apart() {
     for world in World::all().await {
         world.six_steps().await;
         let topic = world.deliberated().await;
         let ballot = world.ballot(&topic).await.name;
-        let request = |choice: pb::Choice| pb::CastVoteRequest {
+        for home in [7, 2, 9, 4, 0, 5, 3] {
+            world.cast(&resident(home, 0), &ballot, pb::Choice::Yes).await.expect("a vote");
+        }
+        world.pass_hours(24);
+        world.close(&ballot).await.expect("closes");
+        for (table, key) in [("roll", "elector"), ("vote", "receipt")] {
+            assert!(writers(&world, table).await.len() <= 1, "{table}: one transaction wrote all rows");
+            lies_by(&world, key, table).await;
+        }
+        world.sound().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_says_who_cast_a_vote_when_or_with_which_request_id() {
+    for world in World::all().await {
+        world.six_steps().await;
+        let topic = world.deliberated().await;
+        let ballot = world.ballot(&topic).await.name;
+        let before = world.texts("SELECT method FROM idempotency").await;
+        let request = pb::CastVoteRequest {
             name: ballot.clone(),
-            choice: choice.into(),
-            voter: String::new(),
+            choice: pb::Choice::Yes.into(),
             request_id: "6f2c1f5e-6c62-4d0e-9a43-3c9f0f3a4c11".into(),
         };
-        let voter = resident(3, 0);
-        let first = world.client(&voter).cast_vote(request(pb::Choice::Yes)).await.expect("a vote").into_inner();
-        assert!(!first.receipt_code.is_empty());
-        // Another choice under the same id is no other request: the row could not tell.
-        let again = world.client(&voter).cast_vote(request(pb::Choice::No)).await.expect("a repeat").into_inner();
-        assert_eq!(again, pb::CastVoteResponse { receipt_code: String::new(), already_cast: true });
-        let method = "/linli.deliberation.v1.DeliberationService/CastVote";
-        let sql = format!("SELECT request_hash FROM idempotency WHERE method = '{method}'");
-        let rows = world.store.reader().query_all_raw(world.statement(&sql)).await.expect("reads");
-        let stored: Vec<Vec<u8>> = rows.iter().map(|row| row.try_get_by_index(0).expect("bytes")).collect();
-        let without = pb::CastVoteRequest { name: ballot.clone(), ..Default::default() };
-        assert_eq!(stored, [request_hash(&world.keys, method, &without).to_vec()]);
-        let resources = world.texts(&format!("SELECT resource FROM idempotency WHERE method = '{method}'")).await;
-        assert_eq!(resources, std::slice::from_ref(&ballot));
-        assert_eq!(without.encode_to_vec().len(), ballot.len() + 2, "nothing but the name is in it");
+        let cast = world.client(&resident(3, 0)).cast_vote(request.clone()).await.expect("a vote").into_inner();
+        assert_eq!(world.texts("SELECT method FROM idempotency").await, before);
+        // The id in the table is not the request's, and is not made from what the table holds.
+        let ids = match world.store.engine() {
+            Engine::Postgres => world.texts("SELECT replace(id::text, '-', '') FROM vote_pending").await,
+            Engine::Sqlite => world.texts("SELECT lower(hex(id)) FROM vote_pending").await,
+        };
+        assert_ne!(ids, [request.request_id.replace('-', "")]);
+        let other = World::all().await.remove(0);
+        assert_ne!(other.keys.blind_index("a", "b", "c"), world.keys.blind_index("a", "b", "c"), "keys differ");
+        assert!(!cast.receipt_code.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn votes_are_counted_under_read_committed_only() {
+    for world in World::all().await {
+        world.six_steps().await;
+        let topic = world.deliberated().await;
+        let ballot = world.ballot(&topic).await.name;
+        world.cast(&resident(3, 0), &ballot, pb::Choice::Yes).await.expect("a vote");
+        world.pass_hours(24);
+        if world.store.engine() == Engine::Postgres {
+            // A snapshot of the whole transaction would be older than the casts for which the closing waits.
+            let name = world.texts("SELECT current_database()::text").await.remove(0);
+            world.run(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")).await;
+            world.reconnect().await;
+            let refused = world.close(&ballot).await.expect_err("another isolation");
+            assert_eq!(refused.code(), tonic::Code::Internal);
+            world.run(&format!("ALTER DATABASE {name} RESET default_transaction_isolation")).await;
+            world.reconnect().await;
+        }
+        assert_eq!(world.close(&ballot).await.expect("closes").result.expect("a result").yes, 1);
     }
 }
 

@@ -96,3 +96,39 @@ async fn a_template_that_a_topic_follows_stays() {
         world.client(MANAGER).delete_process_template(delete).await.expect("nobody follows it");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_tells_when_its_next_meetings_are() {
+    for world in World::all().await {
+        let table = |rrule: &str| pb::ProcessTemplate {
+            name: format!("{AREA}/processTemplates/round-table"),
+            display_name: text("Round table"),
+            stages: vec![stage("meet", vec![], &[])],
+            meeting_rrule: rrule.to_owned(),
+            ..Default::default()
+        };
+        for nonsense in ["every month", "FREQ=MINUTELY", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"] {
+            let refused = world.process(table(nonsense)).await.expect_err(nonsense);
+            let named = refused.get_details_bad_request().expect("fields").field_violations;
+            assert_eq!((named.len(), named[0].field.as_str()), (1, "process_template.meeting_rrule"), "{nonsense}");
+        }
+        let written = world.process(table("FREQ=MONTHLY;BYMONTHDAY=15")).await.expect("written");
+        // The clock stands at 2026-11-01 in Shanghai; days begin there, not in Greenwich.
+        let midnight = |day: &str| {
+            let at = chrono::DateTime::parse_from_rfc3339(&format!("{day}T00:00:00+08:00")).expect("a day");
+            prost_types::Timestamp { seconds: at.timestamp(), nanos: 0 }
+        };
+        let wanted = ["2026-11-15", "2026-12-15", "2027-01-15"].map(midnight);
+        assert_eq!(written.next_meeting_times, wanted);
+        let get = || pb::GetProcessTemplateRequest { name: written.name.clone() };
+        let list = pb::ListProcessTemplatesRequest { parent: AREA.into(), ..Default::default() };
+        let listed = world.client(&resident(0, 0)).list_process_templates(list).await.expect("templates").into_inner();
+        assert_eq!(listed.process_templates, std::slice::from_ref(&written));
+        world.pass_hours(15 * 24);
+        let later = world.client(&resident(0, 0)).get_process_template(get()).await.expect("the template").into_inner();
+        assert_eq!(later.next_meeting_times[..2], wanted[1..]);
+        assert_eq!(later.etag, written.etag);
+        let again = world.process(later.clone()).await.expect("what is told is no change");
+        assert_eq!(again, later);
+    }
+}

@@ -30,6 +30,7 @@ pub(crate) const MANAGER: &str = "areas/xinhua/people/per-manager";
 pub(crate) const COUNCIL: &str = "areas/xinhua/people/per-council";
 pub(crate) const BRANCH: &str = "areas/xinhua/people/per-branch";
 pub(crate) const WORKER: &str = "areas/xinhua/people/per-worker";
+pub(crate) const VIEWER: &str = "systems/dashboard";
 pub(crate) const OPERATOR: &str = "systems/operator";
 /// Households that may vote.
 pub(crate) const HOUSEHOLDS: usize = 12;
@@ -80,6 +81,7 @@ fn snapshot() -> Snapshot {
             grant(COUNCIL, "compound-1", "council-member", "council"),
             grant(BRANCH, "compound-1", "branch-secretary", "council"),
             grant(WORKER, "grid-1", "grid-worker", "worker"),
+            grant(VIEWER, "", "dashboard", "viewer"),
             grant("systems/elsewhere", "compound-2", "council-member", "council"),
         ],
     )
@@ -90,6 +92,7 @@ pub(crate) struct World {
     pub(crate) store: TestStore,
     pub(crate) keys: Arc<Keyring>,
     pub(crate) clock: Arc<ManualClock>,
+    org: Org,
     issuer: Signer,
     stack: Stack,
 }
@@ -131,7 +134,8 @@ impl World {
             tasks: Default::default(),
         };
         let services = LocalServices::default();
-        services.insert("org", stack::build(&stack_parts("org"), Routes::new(Org::new(people))));
+        let org = Org::new(people);
+        services.insert("org", stack::build(&stack_parts("org"), Routes::new(org.clone())));
         let identity = Arc::new(ServiceIdentity::from_pem(SERVICE, &own).expect("a private key"));
         let keys = Arc::new(keyring());
         let parts = ServiceParts {
@@ -142,12 +146,13 @@ impl World {
             log: EventLog::new(store.clone()),
             cancel: Default::default(),
             tasks: Default::default(),
+            retention: Default::default(),
         };
         let access = Access::new(Matrix::shipped().expect("the shipped matrix"), [OPERATOR.to_owned()]);
         access.replace(snapshot());
         let routes = build(parts, access).await.expect("the service builds");
         let stack = stack::build(&stack_parts(SERVICE), routes);
-        Self { store, keys, clock, issuer: Signer::from_pem(issuer_key_id(), &issuer).expect("a key"), stack }
+        Self { store, keys, clock, org, issuer: Signer::from_pem(issuer_key_id(), &issuer).expect("a key"), stack }
     }
 
     /// The service as `subject` reaches it; answers come in English.
@@ -159,6 +164,13 @@ impl World {
     pub(crate) fn client_in(&self, subject: &str, lang: &'static str) -> DeliberationServiceClient<Bearer> {
         let token = self.issuer.issue(subject, Duration::from_secs(600)).expect("a token");
         DeliberationServiceClient::new(Bearer { stack: self.stack.clone(), token: format!("Bearer {token}"), lang })
+    }
+
+    /// Somebody is recorded in org now, in a household of the first grid.
+    pub(crate) fn arrives(&self, id: &str, birth_year: i32, household: usize) -> String {
+        let person = (id.to_owned(), birth_year, format!("hh-{household:02}"), "grid-1".to_owned());
+        self.org.record(person, self.clock.now());
+        format!("{AREA}/people/{id}")
     }
 
     /// Moves the clock.
@@ -184,12 +196,17 @@ impl World {
             stages,
             ..Default::default()
         };
+        self.process(template).await.expect("a template")
+    }
+
+    /// The same with all that a template may say.
+    pub(crate) async fn process(&self, template: pb::ProcessTemplate) -> Result<pb::ProcessTemplate, tonic::Status> {
         let request = pb::UpdateProcessTemplateRequest {
             process_template: Some(template),
             allow_missing: true,
             ..Default::default()
         };
-        self.client(OPERATOR).update_process_template(request).await.expect("a template").into_inner()
+        self.client(OPERATOR).update_process_template(request).await.map(tonic::Response::into_inner)
     }
 
     /// Raises a topic that follows the six steps.
@@ -204,6 +221,32 @@ impl World {
         };
         let request = pb::CreateTopicRequest { parent: AREA.into(), topic: Some(topic), ..Default::default() };
         self.client(subject).create_topic(request).await.expect("a topic").into_inner()
+    }
+
+    /// Raises a topic about the first grid.
+    pub(crate) async fn raise_in_grid(&self, subject: &str) -> String {
+        let topic = pb::Topic {
+            process_template: format!("{AREA}/processTemplates/six-steps"),
+            unit: format!("{AREA}/units/grid-1"),
+            kind: "x".to_owned(),
+            title: "t".to_owned(),
+            ..Default::default()
+        };
+        let request = pb::CreateTopicRequest { parent: AREA.into(), topic: Some(topic), ..Default::default() };
+        self.client(subject).create_topic(request).await.expect("a topic").into_inner().name
+    }
+
+    /// Raises a topic at the compound that follows a template.
+    pub(crate) async fn raise_by(&self, subject: &str, template: &str) -> String {
+        let topic = pb::Topic {
+            process_template: template.to_owned(),
+            unit: UNIT.to_owned(),
+            kind: "x".to_owned(),
+            title: "t".to_owned(),
+            ..Default::default()
+        };
+        let request = pb::CreateTopicRequest { parent: AREA.into(), topic: Some(topic), ..Default::default() };
+        self.client(subject).create_topic(request).await.expect("a topic").into_inner().name
     }
 
     /// Records something at the present stage of a topic.
@@ -272,6 +315,29 @@ impl World {
     ) -> Result<pb::CastVoteResponse, tonic::Status> {
         let request = pb::CastVoteRequest { name: ballot.to_owned(), choice: choice.into(), ..Default::default() };
         self.client(subject).cast_vote(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Votes for somebody.
+    pub(crate) async fn assist(
+        &self,
+        subject: &str,
+        ballot: &str,
+        voter: &str,
+    ) -> Result<pb::CastVoteResponse, tonic::Status> {
+        let request = pb::AssistVoteRequest {
+            name: ballot.to_owned(),
+            choice: pb::Choice::Yes.into(),
+            voter: voter.to_owned(),
+            ..Default::default()
+        };
+        self.client(subject).assist_vote(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// The roll of a ballot: elector, whether it voted, who helped.
+    pub(crate) async fn roll(&self, ballot: &str) -> Vec<pb::RollEntry> {
+        let request =
+            pb::ListElectorRollRequest { name: ballot.to_owned(), page_size: 1000, page_token: String::new() };
+        self.client(COUNCIL).list_elector_roll(request).await.expect("the roll").into_inner().electors
     }
 
     /// Closes a ballot.
