@@ -5,11 +5,13 @@
 mod actions;
 mod background;
 mod create;
+mod decide;
 mod events;
 mod facts;
 mod holds;
 mod managed;
 mod place;
+mod promote;
 mod read;
 mod request;
 mod resources;
@@ -30,6 +32,7 @@ use linli_kit::crypto::Keyring;
 use linli_kit::durable::DurableCalls;
 use linli_kit::serve::ServiceParts;
 use linli_kit::store::Store;
+use linli_kit::{Error, ErrorCode};
 use linli_proto::booking::{Menu, Offering, Schedule, Station};
 use linli_proto::common::{Reason, Text};
 
@@ -48,6 +51,7 @@ pub(crate) struct App {
     durable: DurableCalls,
     places: Combiner<place::Places>,
     rules: rules::Effective,
+    turns: decide::Turns,
 }
 
 impl std::fmt::Debug for App {
@@ -74,6 +78,7 @@ impl App {
             menus: Catalogue::new(store.clone(), "menus", "linli/Menu").filterable(&["offering"]),
             places: Combiner::new(store.clone(), places, CombinerConfig::default()),
             rules: rules::Effective::default(),
+            turns: decide::Turns::default(),
             durable,
             parts,
             access,
@@ -88,11 +93,17 @@ impl App {
         &self.parts.keyring
     }
 
-    /// The time zone of an area, as org's feed told it; China's before it did.
-    pub(crate) fn tz(&self, area: &str) -> Tz {
+    /// The time zone of an area, as org's feed told it.
+    ///
+    /// # Errors
+    /// UNAVAILABLE before it did, or when it is none: nothing is reckoned in a zone that is guessed.
+    pub(crate) fn tz(&self, area: &str) -> linli_kit::Result<Tz> {
         let snapshot = self.access.snapshot();
         let known = snapshot.area(area).and_then(|row| row.time_zone.parse().ok());
-        known.unwrap_or(chrono_tz::Asia::Shanghai)
+        known.ok_or_else(|| {
+            let unknown = Error::new(ErrorCode::Unavailable, "ZONE_UNKNOWN");
+            unknown.with("area", format!("areas/{area}")).retry_after(std::time::Duration::from_secs(1))
+        })
     }
 
     /// A reason of booking's own, in both languages.

@@ -10,11 +10,11 @@ mod ids;
 mod store;
 
 use linli_access::Access;
-use linli_kit::Result;
 use linli_kit::columns::Class;
 use linli_kit::serve::ServiceParts;
 use linli_kit::store::{Constraint, Migration, kit_migrations};
 use linli_kit::texts::Texts;
+use linli_kit::{ErrorCode, Result};
 use tonic::service::Routes;
 
 pub use ids::{BookingId, ReceiptId, SlotId};
@@ -34,7 +34,22 @@ pub fn migrations() -> Vec<Migration> {
 pub const COLUMNS: &[(&str, &str, Class)] = store::tables::COLUMNS;
 
 /// What a violated constraint of the service's tables means.
-pub const CONSTRAINTS: &[Constraint] = &[];
+pub const CONSTRAINTS: &[Constraint] = &[
+    Constraint {
+        name: "slot_seats",
+        sqlite: "slot_seats",
+        code: ErrorCode::FailedPrecondition,
+        reason: "SLOT_FULL",
+        field: None,
+    },
+    Constraint {
+        name: "slot_once",
+        sqlite: "slot.area, slot.schedule, slot.start_us",
+        code: ErrorCode::Aborted,
+        reason: "CONFLICT",
+        field: None,
+    },
+];
 
 /// Texts of the service's errors.
 pub fn texts() -> Texts {

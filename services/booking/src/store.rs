@@ -8,6 +8,7 @@ pub(crate) mod catalogue;
 mod dialect;
 pub(crate) mod lists;
 pub(crate) mod receipts;
+pub(crate) mod requests;
 pub(crate) mod slots;
 pub(crate) mod tables;
 pub(crate) mod usage;

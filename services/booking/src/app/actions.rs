@@ -1,20 +1,24 @@
 //! What is done with a booking once it exists: approve, refuse, cancel, check in, complete, mark; and cancelling a slot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use linli_access::{Permit, Target};
-use linli_kernel::AreaId;
+use linli_kernel::{AreaId, Name};
 use linli_kit::check::{Violations, check_etag, recorded};
 use linli_kit::idempotency::Once;
-use linli_kit::{Ctx, Error, Result};
-use linli_proto::booking::{Booking, CancelSlotRequest, Mode, Server, Slot};
+use linli_kit::store::Tx;
+use linli_kit::{Ctx, Error, FieldViolation, Result};
+use linli_proto::booking::{Booking, CancelSlotRequest, Mode, Receipt, Server, Slot};
 use linli_proto::common::{Reason, Text};
 use prost::Message as _;
 
-use super::create::opening;
-use super::transition::wrong;
-use super::{App, area_id, id_of, split};
+use super::decide::opening;
+use super::promote::Heads;
+use super::request::check_reason;
+use super::rules::APPROVAL;
+use super::transition::{By, Turn, wrong};
+use super::{App, area_id, area_of, id_of, split};
 use crate::domain::state::Canceller;
 use crate::domain::{Opening, Step, WrongState};
 use crate::ids::{BookingId, SlotId};
@@ -34,20 +38,29 @@ pub(crate) enum Action {
 }
 
 impl App {
-    /// Whether the caller may do to this booking what the method declares: at the resident's unit, about themselves, or at
-    /// the station's unit.
+    /// Whether the caller may do to this booking what the method declares: at the resident's unit, about themselves, at the
+    /// station's unit; and for a guest, as far as a booking on behalf goes, at the unit where the guest lives.
     pub(super) fn authorise_booking(&self, ctx: &Ctx, row: &BookingRow) -> Result<Permit> {
         let area = area_id(&row.area)?;
         let mut target = Target::area(&area).about(row.resident.as_str());
         if !row.unit.is_empty() {
             target = target.at_unit(row.unit.as_str());
         }
-        self.access.authorise(ctx, &target).or_else(|denied| {
-            if row.station_unit.is_empty() {
-                return Err(denied);
+        let denied = match self.access.authorise(ctx, &target) {
+            Ok(permit) => return Ok(permit),
+            Err(denied) => denied,
+        };
+        if !row.station_unit.is_empty()
+            && let Ok(permit) = self.access.authorise(ctx, &Target::area(&area).at_unit(row.station_unit.as_str()))
+        {
+            return Ok(permit);
+        }
+        match home_of(row)? {
+            Some(home) if FOR_GUESTS.contains(&ctx.method.permission.as_str()) => {
+                self.access.authorise(ctx, &home).map_err(|_| denied)
             }
-            self.access.authorise(ctx, &Target::area(&area).at_unit(row.station_unit.as_str())).map_err(|_| denied)
-        })
+            _ => Err(denied),
+        }
     }
 
     /// The booking of a name, when the caller may do to it what the method declares.
@@ -69,13 +82,23 @@ impl App {
         action: &Action,
         (request_id, hash): (&str, [u8; 32]),
     ) -> Result<Booking> {
-        let (row, permit) = self.authorised(ctx, name).await?;
-        let servers = match action {
-            Action::Complete(servers) => check_servers(servers, &row)?,
-            _ => Vec::new(),
+        let (row, _) = self.authorised(ctx, name).await?;
+        let mut servers = Vec::new();
+        match action {
+            Action::Complete(named) => servers = self.check_servers(ctx, named, &row).await?,
+            Action::Refuse(reason) => {
+                let mut v = Violations::new();
+                check_reason(&mut v, reason.as_ref());
+                v.finish()?;
+            }
+            Action::Approve | Action::Cancel { .. } | Action::CheckIn | Action::NoShow => {}
+        }
+        let by = self.canceller(ctx, &row).await?;
+        let heads = match action {
+            Action::Refuse(_) | Action::Cancel { .. } => self.heads(ctx, &row).await,
+            Action::Approve | Action::Complete(_) | Action::CheckIn | Action::NoShow => Heads::default(),
         };
-        let by = self.canceller(&permit, &row).await?;
-        let (area, id, servers) = (row.area.as_str(), row.id, &servers);
+        let (area, id, servers, heads) = (row.area.as_str(), row.id, &servers, &heads);
         let call: &Ctx = ctx;
         let once = self.store().write_once(call, area, request_id, hash, "booking.act", |tx| {
             Box::pin(async move {
@@ -84,30 +107,27 @@ impl App {
                     check_etag(etag, row.version, name)?;
                 }
                 let step = step_of(action, &row, by, call).map_err(|problem| wrong(problem, name))?;
-                let reasons = self.reasons_of(action);
-                if matches!(action, Action::Refuse(_)) {
-                    // The receipt has the code only: what a person typed stays with the booking.
-                    let why = self.reason("refused-by-person", "REASON_REFUSED_BY_PERSON", &[]);
-                    self.write_refusal(tx, call, &row, &why).await?;
-                }
+                self.record_decision(tx, call, action, &row).await?;
                 if matches!(action, Action::Complete(_)) {
                     let mut spec = Booking::decode(row.spec.as_slice()).map_err(Error::internal)?;
                     spec.servers.clone_from(servers);
                     row.spec = spec.encode_to_vec();
                 }
-                let row = self.take_step(tx, call, &mut slot, row, step, reasons).await?;
+                let turn = Turn { step, reasons: self.reasons_of(action), by: by_of(action, call, &row) };
+                let row = self.take_step(tx, call, &mut slot, row, turn, heads).await?;
                 Ok((row.name(), row))
             })
         });
         match once.await? {
-            Once::Done(row) => self.view_booking(ctx, &row, permit.as_self() || self.serves(ctx, &row)).await,
+            Once::Done(row) => self.view_booking(ctx, &row, self.serves(ctx, &row)).await,
             Once::Repeat(name) => self.booking_by_name(ctx, &name).await,
         }
     }
 
     /// In whose name it is given up: residents have a time limit, offices have none.
-    async fn canceller(&self, permit: &Permit, row: &BookingRow) -> Result<Canceller> {
-        if !permit.as_self() {
+    async fn canceller(&self, ctx: &Ctx, row: &BookingRow) -> Result<Canceller> {
+        // Whoever has an office as well is a resident here all the same.
+        if ctx.caller.subject() != Some(row.resident.as_str()) {
             return Ok(Canceller::Office);
         }
         let (area, id) = split(&row.offering);
@@ -128,6 +148,23 @@ impl App {
         }
     }
 
+    /// The receipt of what a person has decided. It has the code only: what a person typed stays with the booking.
+    async fn record_decision(&self, tx: &Tx<'_>, ctx: &Ctx, action: &Action, row: &BookingRow) -> Result<()> {
+        let of = (row.area.as_str(), row.id);
+        let receipt = match action {
+            Action::Approve => {
+                let told = Receipt { facts_json: "{}".to_owned(), ..Receipt::default() };
+                self.receipt_row(of, (APPROVAL, "approved"), &told, ctx.now())
+            }
+            Action::Refuse(_) => {
+                let why = self.reason("refused-by-person", "REASON_REFUSED_BY_PERSON", &[]);
+                self.refusal(of, APPROVAL, &why, ctx.now())
+            }
+            Action::Cancel { .. } | Action::CheckIn | Action::Complete(_) | Action::NoShow => return Ok(()),
+        };
+        store::insert_receipts(tx, &[&receipt]).await
+    }
+
     pub(crate) async fn cancel_slot(
         &self,
         ctx: &Arc<Ctx>,
@@ -145,6 +182,9 @@ impl App {
             }
         }
         self.access.authorise(ctx, &target)?;
+        let mut v = Violations::new();
+        check_reason(&mut v, request.reason.as_ref());
+        v.finish()?;
         found.ok_or_else(|| Error::not_found(&request.name))?;
         let why = match &request.reason {
             Some(text) if !(text.zh_cn.is_empty() && text.en.is_empty()) => {
@@ -168,7 +208,8 @@ impl App {
                     for row in open {
                         // Those who have come already are served.
                         if let Ok(step) = row.claim().cancel(Canceller::Office, call.now()) {
-                            self.change(tx, call, &mut slot, row, step, Some(vec![why.clone()])).await?;
+                            let turn = Turn { step, reasons: Some(vec![why.clone()]), by: By::caller(call) };
+                            self.change(tx, call, &mut slot, row, turn).await?;
                         }
                     }
                     super::events::slot_cancelled(tx, call, &slot);
@@ -189,7 +230,11 @@ impl App {
             let target = if unit.is_empty() { target } else { target.at_unit(unit) };
             self.access.authorise_as(ctx, "booking.bookings.serve", &target).is_ok()
         };
-        ctx.caller.subject() == Some(row.resident.as_str()) || at(&row.unit) || at(&row.station_unit)
+        let home = || match home_of(row) {
+            Ok(Some(home)) => self.access.authorise_as(ctx, "booking.bookings.serve", &home).is_ok(),
+            Ok(None) | Err(_) => false,
+        };
+        ctx.caller.subject() == Some(row.resident.as_str()) || at(&row.unit) || at(&row.station_unit) || home()
     }
 }
 
@@ -208,34 +253,71 @@ fn step_of(action: &Action, row: &BookingRow, by: Canceller, ctx: &Ctx) -> Resul
 /// What whoever takes a shift is there, for rules of thanks.
 const VOLUNTEER: &str = "volunteer";
 
-/// Who served, with the minutes filled in; a shift is served by its resident as a volunteer.
-fn check_servers(servers: &[Server], row: &BookingRow) -> Result<Vec<Server>> {
-    let mut v = Violations::new();
-    v.max_items("servers", servers.len(), 20);
-    let minutes = (row.window.end.micros() - row.window.start.micros()) / 60_000_000;
-    let minutes = i32::try_from(minutes.clamp(1, 1440)).unwrap_or(1440);
-    let mut seen = HashSet::new();
-    let mut served = Vec::with_capacity(servers.len() + 1);
-    if row.mode == i64::from(Mode::Shift as i32) && servers.iter().all(|server| server.person != row.resident) {
-        let role = VOLUNTEER.to_owned();
-        served.push(Server { person: row.resident.clone(), minutes, role });
+/// What those who care for a guest at home may do with a booking elsewhere: make it, read it, give it up.
+const FOR_GUESTS: [&str; 4] =
+    ["booking.bookings.create", "booking.bookings.get", "booking.bookings.cancel", "booking.receipts.get"];
+
+/// Where a guest lives, when that is known.
+fn home_of(row: &BookingRow) -> Result<Option<Target>> {
+    if row.home_unit.is_empty() {
+        return Ok(None);
     }
-    for (i, server) in servers.iter().enumerate() {
-        let at = format!("servers[{i}]");
-        if let Err(problem) = linli_kernel::Name::parse(&server.person, "people") {
-            v.push(linli_kit::FieldViolation::new(format!("{at}.person"), "NAME_INVALID").arg("detail", problem));
-        }
-        if !seen.insert(&server.person) {
-            let duplicate = linli_kit::FieldViolation::new(format!("{at}.person"), "FIELD_DUPLICATE");
-            v.push(duplicate.arg("value", &server.person));
-        }
-        v.range(&format!("{at}.minutes"), i64::from(server.minutes), 0, 1440);
-        if !server.role.is_empty() {
-            v.code(&format!("{at}.role"), &server.role);
-        }
-        let minutes = if server.minutes == 0 { minutes } else { server.minutes };
-        served.push(Server { minutes, ..server.clone() });
+    Ok(Some(Target::area(&area_id(area_of(&row.resident))?).at_unit(row.home_unit.as_str())))
+}
+
+/// Who acts, and whether in the resident's name.
+fn by_of(action: &Action, ctx: &Ctx, row: &BookingRow) -> By {
+    match action {
+        Action::Cancel { .. } => By::for_resident(ctx, &row.resident),
+        Action::Approve | Action::Refuse(_) | Action::CheckIn | Action::Complete(_) | Action::NoShow => By::caller(ctx),
     }
-    v.finish()?;
-    Ok(served)
+}
+
+impl App {
+    /// Who served, with minutes and a shift's role filled in: people who exist. A shift is served by its resident.
+    async fn check_servers(&self, ctx: &Ctx, servers: &[Server], row: &BookingRow) -> Result<Vec<Server>> {
+        let mut v = Violations::new();
+        v.max_items("servers", servers.len(), 20);
+        let names = servers.iter().take(20).map(|server| server.person.as_str());
+        let mut valid: Vec<&str> = names.filter(|name| Name::parse(name, "people").is_ok()).collect();
+        valid.dedup();
+        let known = if valid.is_empty() { HashMap::new() } else { self.residents(ctx, &valid).await? };
+        let minutes = (row.window.end.micros() - row.window.start.micros()) / 60_000_000;
+        let minutes = i32::try_from(minutes.clamp(1, 1440)).unwrap_or(1440);
+        let mut seen = HashSet::new();
+        let mut served = Vec::with_capacity(servers.len() + 1);
+        let shift = row.mode == i64::from(Mode::Shift as i32);
+        if shift && servers.iter().all(|server| server.person != row.resident) {
+            let role = VOLUNTEER.to_owned();
+            served.push(Server { person: row.resident.clone(), minutes, role });
+        }
+        for (i, server) in servers.iter().enumerate() {
+            let at = format!("servers[{i}]");
+            match Name::parse(&server.person, "people") {
+                Err(problem) => {
+                    v.push(FieldViolation::new(format!("{at}.person"), "NAME_INVALID").arg("detail", problem));
+                }
+                Ok(_) if i < 20 && !known.contains_key(&server.person) => {
+                    let missing = FieldViolation::new(format!("{at}.person"), "REFERENCE_NOT_FOUND");
+                    v.push(missing.arg("value", &server.person));
+                }
+                Ok(_) => {}
+            }
+            if !seen.insert(&server.person) {
+                let duplicate = FieldViolation::new(format!("{at}.person"), "FIELD_DUPLICATE");
+                v.push(duplicate.arg("value", &server.person));
+            }
+            v.range(&format!("{at}.minutes"), i64::from(server.minutes), 0, 1440);
+            let mut server =
+                Server { minutes: if server.minutes == 0 { minutes } else { server.minutes }, ..server.clone() };
+            if !server.role.is_empty() {
+                v.code(&format!("{at}.role"), &server.role);
+            } else if shift && server.person == row.resident {
+                VOLUNTEER.clone_into(&mut server.role);
+            }
+            served.push(server);
+        }
+        v.finish()?;
+        Ok(served)
+    }
 }

@@ -10,6 +10,8 @@ use linli_kit::{Ctx, Error, Result};
 use linli_proto::points::points_service_client::PointsServiceClient;
 use linli_proto::points::{Hold, HoldState, ListHoldsRequest};
 
+use super::promote::Heads;
+use super::transition::{By, Turn};
 use super::{App, area_of, holds, id_of};
 use crate::domain::State;
 use crate::domain::state::Canceller;
@@ -72,38 +74,53 @@ impl App {
         }
     }
 
-    /// Ends reservations and places on waitlists whose time is over; how many.
-    pub(crate) async fn expire(&self, now: Timestamp) -> Result<usize> {
-        let due = store::bookings::due(self.store().reader(), now, DUE).await?;
-        for (area, id) in &due {
-            let ctx = self.parts.background(Duration::from_secs(10));
-            let ctx = &ctx;
-            self.store()
-                .write("booking.expire", |tx| {
-                    Box::pin(async move {
-                        let (mut slot, row) = self.lock_booking(tx, area, *id).await?;
-                        if row.expires.is_none_or(|at| at > now) {
-                            return Ok(());
-                        }
-                        let Ok(step) = row.claim().cancel(Canceller::Office, now) else { return Ok(()) };
-                        let why = match row.state {
-                            State::Waitlisted { .. } => self.reason("slot-began", "REASON_SLOT_BEGAN", &[]),
-                            _ => self.reason("reservation-expired", "REASON_RESERVATION_EXPIRED", &[]),
-                        };
-                        self.take_step(tx, ctx, &mut slot, row, step, Some(vec![why])).await.map(|_| ())
-                    })
-                })
-                .await?;
+    /// Ends reservations and places on waitlists whose time is over. One that cannot be ended is logged and tried again; the
+    /// others do not wait for it.
+    ///
+    /// # Errors
+    /// When it cannot be read which ones are due.
+    pub(crate) async fn expire(&self, now: Timestamp) -> Result<()> {
+        for (area, id) in store::bookings::due(self.store().reader(), now, DUE).await? {
+            if let Err(error) = self.end(now, &area, id).await {
+                tracing::warn!(area, booking = %id, %error, cause = ?error.cause(), "a reservation could not be ended");
+            }
         }
-        Ok(due.len())
+        Ok(())
     }
 
-    /// Compares the ledger's open holds with bookings: one whose booking is over is captured or given back. How many were
-    /// found.
-    pub(crate) async fn reconcile(&self) -> Result<usize> {
+    async fn end(&self, now: Timestamp, area: &str, id: BookingId) -> Result<()> {
+        let ctx = self.parts.background(Duration::from_secs(10));
+        let heads = match store::bookings::find(self.store().reader(), area, id).await? {
+            Some(row) => self.heads(&ctx, &row).await,
+            None => Heads::default(),
+        };
+        let (ctx, heads) = (&ctx, &heads);
+        let ended = self.store().write("booking.expire", |tx| {
+            Box::pin(async move {
+                let (mut slot, row) = self.lock_booking(tx, area, id).await?;
+                if row.expires.is_none_or(|at| at > now) {
+                    return Ok(());
+                }
+                let Ok(step) = row.claim().cancel(Canceller::Office, now) else { return Ok(()) };
+                let why = match row.state {
+                    State::Waitlisted { .. } => self.reason("slot-began", "REASON_SLOT_BEGAN", &[]),
+                    _ => self.reason("reservation-expired", "REASON_RESERVATION_EXPIRED", &[]),
+                };
+                let turn = Turn { step, reasons: Some(vec![why]), by: By::service() };
+                self.take_step(tx, ctx, &mut slot, row, turn, heads).await.map(|_| ())
+            })
+        });
+        ended.await
+    }
+
+    /// Compares the ledger's open holds with bookings: one whose booking is over is captured or given back, one that is not
+    /// its booking's is given back.
+    ///
+    /// # Errors
+    /// When the ledger does not tell its holds. One that cannot be settled is logged; the others do not wait for it.
+    pub(crate) async fn reconcile(&self) -> Result<()> {
         let ctx = self.parts.background(Duration::from_secs(30));
         let mut token = String::new();
-        let mut found = 0;
         for _ in 0..MAX_PAGES {
             let mut client = PointsServiceClient::new(self.parts.peers.to("points", &ctx));
             let request = ListHoldsRequest {
@@ -115,8 +132,10 @@ impl App {
             };
             let page = client.list_holds(request).await.map_err(Error::from_peer)?.into_inner();
             for hold in &page.holds {
-                if hold.state() == HoldState::Placed && self.settle(&ctx, hold).await? {
-                    found += 1;
+                if hold.state() == HoldState::Placed
+                    && let Err(error) = self.settle(&ctx, hold).await
+                {
+                    tracing::warn!(hold = hold.name, %error, cause = ?error.cause(), "a hold could not be settled");
                 }
             }
             token = page.next_page_token;
@@ -124,30 +143,41 @@ impl App {
                 break;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
-    /// Settles one open hold when its booking is over; whether it was.
-    async fn settle(&self, ctx: &Ctx, hold: &Hold) -> Result<bool> {
+    /// Settles one open hold when its booking is over, or when it is not its booking's.
+    async fn settle(&self, ctx: &Ctx, hold: &Hold) -> Result<()> {
         let (area, id) = (area_of(&hold.cause), id_of(&hold.cause).parse::<BookingId>());
-        let Ok(id) = id else { return Ok(false) };
-        self.store()
-            .write("booking.reconcile", |tx| {
-                Box::pin(async move {
-                    let Some(mut row) = store::bookings::find(tx.conn(), area, id).await? else { return Ok(false) };
-                    row.hold.clone_from(&hold.name);
-                    match row.state {
-                        State::Completed => holds::enqueue_capture(&self.durable, tx, ctx, &row).await?,
-                        State::Cancelled | State::Refused | State::NoShow => {
-                            holds::enqueue_void(&self.durable, tx, ctx, &row).await?;
-                        }
-                        State::Pending(_) | State::Waitlisted { .. } | State::Confirmed | State::CheckedIn => {
-                            return Ok(false);
-                        }
-                    }
-                    Ok(true)
-                })
+        let Ok(id) = id else { return Ok(()) };
+        let settled = self.store().write("booking.reconcile", |tx| {
+            Box::pin(async move {
+                if store::bookings::find(tx.conn(), area, id).await?.is_none() {
+                    return Ok(());
+                }
+                let (_, mut row) = self.lock_booking(tx, area, id).await?;
+                if row.hold != hold.name {
+                    // The answer that names the hold may still be under way while the booking is ahead.
+                    let stray = !row.hold.is_empty() || !row.state.open();
+                    return if stray {
+                        holds::void_stray(&self.durable, tx, ctx, &row, &hold.name).await
+                    } else {
+                        Ok(())
+                    };
+                }
+                if row.state.open() || !row.settlement.stuck() {
+                    return Ok(());
+                }
+                row.tries += 1;
+                match row.state {
+                    State::Completed => holds::capture(&self.durable, tx, ctx, &mut row).await?,
+                    _ => holds::void(&self.durable, tx, ctx, &mut row).await?,
+                }
+                row.version += 1;
+                row.updated = ctx.now();
+                store::bookings::update(tx, &row).await
             })
-            .await
+        });
+        settled.await
     }
 }

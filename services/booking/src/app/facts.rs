@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::Datelike as _;
+use chrono_tz::Tz;
 use linli_kernel::Timestamp;
 use linli_kit::check::timestamp;
 use linli_kit::{Ctx, Error, Result};
@@ -19,15 +20,16 @@ use linli_proto::rules::{
     SlotFacts, Usage, Waiting,
 };
 
-use super::request::Wanted;
+use super::request::{Wanted, for_rules};
 use super::{App, area_of, id_of};
 use crate::domain::calendar::{local_date, utc_offset_min};
 use crate::store::bookings::BookingRow;
 use crate::store::slots::SlotRow;
 use crate::store::usage::Counts;
 
-/// A queue longer than this is not scored anew when somebody joins it; the newcomer alone is.
-const MAX_RESCORED: usize = 999;
+/// A queue longer than this is not scored anew when somebody joins it; the newcomer alone is. With the newcomer they are as many
+/// as org and rules take in one call.
+pub(super) const MAX_RESCORED: i32 = 999;
 
 /// What a decision rests on.
 pub(super) struct Facts<'a> {
@@ -37,9 +39,11 @@ pub(super) struct Facts<'a> {
     pub(super) who: &'a ResidentFacts,
     pub(super) counts: Counts,
     pub(super) balances: Vec<Amount>,
-    /// Those who wait already, with their facts and usage; `None`: the priority is not asked.
-    pub(super) queue: Option<Vec<(BookingRow, Member, Counts)>>,
+    /// Those who wait already, as rules see them; `None`: the priority is not asked.
+    pub(super) queue: Option<Vec<(BookingRow, Waiting)>>,
     pub(super) seed: u32,
+    /// Zone of the slot's area.
+    pub(super) tz: Tz,
 }
 
 impl App {
@@ -62,21 +66,32 @@ impl App {
         Ok(found)
     }
 
-    /// Balances of a resident in the slot's area.
-    pub(super) async fn balances(&self, ctx: &Ctx, area: &str, resident: &str) -> Result<Vec<Amount>> {
+    /// Balances of residents by name, in the slot's area. Guests keep theirs elsewhere and have none here.
+    pub(super) async fn balances(
+        &self,
+        ctx: &Ctx,
+        area: &str,
+        residents: &[&str],
+    ) -> Result<HashMap<String, Vec<Amount>>> {
+        let own = residents.iter().filter(|resident| area_of(resident) == area);
+        let holders: Vec<String> = own.map(|resident| (*resident).to_owned()).collect();
+        let mut found: HashMap<String, Vec<Amount>> = HashMap::new();
+        if holders.is_empty() {
+            return Ok(found);
+        }
         let mut client = PointsServiceClient::new(self.parts.peers.to("points", ctx));
-        let request = BatchGetBalancesRequest { parent: format!("areas/{area}"), holders: vec![resident.to_owned()] };
+        let request = BatchGetBalancesRequest { parent: format!("areas/{area}"), holders };
         let answer = client.batch_get_balances(request).await.map_err(Error::from_peer)?.into_inner();
-        let amounts = answer
-            .accounts
-            .iter()
-            .map(|account| Amount { asset: id_of(&account.asset).to_owned(), value: account.available });
-        Ok(amounts.collect())
+        for account in answer.accounts {
+            let amount = Amount { asset: id_of(&account.asset).to_owned(), value: account.available };
+            found.entry(account.holder).or_default().push(amount);
+        }
+        Ok(found)
     }
 
     /// The resident as rules see one.
-    pub(super) fn member(&self, area: &str, facts: &ResidentFacts, now: Timestamp) -> Member {
-        let year = local_date(now, self.tz(area)).year();
+    pub(super) fn member(&self, (area, tz): (&str, Tz), facts: &ResidentFacts, now: Timestamp) -> Member {
+        let year = local_date(now, tz).year();
         let pseudonym = self.keyring().pseudonym(area, &facts.person);
         Member {
             handle: u32::from_str_radix(pseudonym.get(..8).unwrap_or_default(), 16).unwrap_or_default(),
@@ -84,7 +99,6 @@ impl App {
             standing: if area_of(&facts.person) == area { "resident" } else { "guest" }.to_owned(),
             joined: facts.create_time,
             roles: facts.roles.clone(),
-            needs: facts.tags.clone(),
             tags: facts.tags.clone(),
         }
     }
@@ -97,8 +111,18 @@ impl App {
         facts: &Facts<'_>,
     ) -> Result<Vec<(EvaluateRequest, EvaluateResponse)>> {
         let requests = self.requests(ctx, facts);
+        self.ask_rules(ctx, &facts.slot.area, requests).await
+    }
+
+    /// Asks the rules in force; each request with its answer.
+    pub(super) async fn ask_rules(
+        &self,
+        ctx: &Ctx,
+        area: &str,
+        requests: Vec<EvaluateRequest>,
+    ) -> Result<Vec<(EvaluateRequest, EvaluateResponse)>> {
         let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
-        let request = BatchEvaluateRequest { parent: format!("areas/{}", facts.slot.area), requests: requests.clone() };
+        let request = BatchEvaluateRequest { parent: format!("areas/{area}"), requests: requests.clone() };
         let answer = client.batch_evaluate(request).await.map_err(Error::from_peer)?.into_inner();
         if answer.responses.len() != requests.len() {
             return Err(Error::internal("rules answered another number of requests"));
@@ -106,18 +130,19 @@ impl App {
         Ok(requests.into_iter().zip(answer.responses).collect())
     }
 
-    fn requests(&self, ctx: &Ctx, facts: &Facts<'_>) -> Vec<EvaluateRequest> {
+    /// What is asked about one wish: eligibility, its price when the offering has one, the priority when there is a queue.
+    pub(super) fn requests(&self, ctx: &Ctx, facts: &Facts<'_>) -> Vec<EvaluateRequest> {
         let (slot, now) = (facts.slot, ctx.now());
         let base = |hook| EvaluateRequest {
             parent: format!("areas/{}", slot.area),
             kind: slot.kind.clone(),
             now: Some(timestamp(now)),
-            utc_offset_min: utc_offset_min(now, self.tz(&slot.area)),
+            utc_offset_min: utc_offset_min(now, facts.tz),
             seed: facts.seed,
             hook: Some(hook),
         };
-        let who = Some(self.member(&slot.area, facts.who, now));
-        let (used, answers) = (Some(usage(&facts.counts)), facts.wanted.for_rules());
+        let who = Some(self.member((&slot.area, facts.tz), facts.who, now));
+        let (used, answers) = (Some(usage(&facts.counts)), for_rules(&facts.wanted.answers, facts.offering));
         let seen = Some(slot_facts(slot, facts.offering));
         let mut requests = vec![base(Hook::Eligibility(EligibilityFacts {
             who: who.clone(),
@@ -134,45 +159,42 @@ impl App {
                 balances: facts.balances.clone(),
                 used,
                 slot: seen.clone(),
-                answers,
+                answers: answers.clone(),
                 base: Some(price.clone()),
                 floor,
                 ceiling,
             })));
         }
         if let Some(queue) = &facts.queue {
-            let mut waiting: Vec<Waiting> = queue
-                .iter()
-                .map(|(row, member, counts)| Waiting {
-                    who: Some(member.clone()),
-                    since: Some(timestamp(row.created)),
-                    used: Some(usage(counts)),
-                })
-                .collect();
-            waiting.push(Waiting { who, since: Some(timestamp(now)), used });
+            let mut waiting: Vec<Waiting> = queue.iter().map(|(_, waiting)| waiting.clone()).collect();
+            waiting.push(Waiting { who, since: Some(timestamp(now)), used, answers });
             requests.push(base(Hook::Priority(PriorityFacts { slot: seen, queue: waiting })));
         }
         requests
     }
 
-    /// Those who wait, as rules see them; empty when they are too many to be scored anew.
+    /// Those who wait, as rules see them.
     pub(super) fn queue_facts(
         &self,
-        area: &str,
+        offering: &Offering,
         queue: &[BookingRow],
         residents: &HashMap<String, ResidentFacts>,
         counts: &HashMap<&str, Counts>,
-        now: Timestamp,
-    ) -> Vec<(BookingRow, Member, Counts)> {
-        if queue.len() > MAX_RESCORED {
-            return Vec::new();
-        }
-        let known = queue.iter().filter_map(|row| {
-            let facts = residents.get(&row.resident)?;
-            let counts = counts.get(row.resident.as_str()).copied().unwrap_or_default();
-            Some((row.clone(), self.member(area, facts, now), counts))
-        });
-        known.collect()
+        (tz, now): (Tz, Timestamp),
+    ) -> Result<Vec<(BookingRow, Waiting)>> {
+        let known = queue.iter().filter_map(|row| residents.get(&row.resident).map(|facts| (row, facts)));
+        known
+            .map(|(row, facts)| {
+                let counts = counts.get(row.resident.as_str()).copied().unwrap_or_default();
+                let waiting = Waiting {
+                    who: Some(self.member((&row.area, tz), facts, now)),
+                    since: Some(timestamp(row.created)),
+                    used: Some(usage(&counts)),
+                    answers: for_rules(&self.answers_of(row)?, offering),
+                };
+                Ok((row.clone(), waiting))
+            })
+            .collect()
     }
 }
 

@@ -6,16 +6,21 @@ use async_trait::async_trait;
 use linli_kernel::{Id as _, Timestamp};
 use linli_kit::check::timestamp;
 use linli_kit::durable::{CallRow, DurableCalls, NewCall, Outcome, Target, Targets};
+use linli_kit::ids::new_v7;
+use linli_kit::serve::PeerService;
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::common::Amount;
 use linli_proto::points::points_service_client::PointsServiceClient;
-use linli_proto::points::{CaptureHoldRequest, CreateHoldRequest, Hold, VoidHoldRequest};
+use linli_proto::points::{CaptureHoldRequest, CreateHoldRequest, GetHoldRequest, Hold, HoldState, VoidHoldRequest};
 use prost::Message;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::App;
+use super::{App, area_of, id_of};
+use crate::domain::{Settlement, State};
 use crate::ids::BookingId;
+use crate::store;
 use crate::store::bookings::BookingRow;
 
 /// Names of the targets.
@@ -30,21 +35,28 @@ const MARGIN_SECS: i64 = 7 * 86_400;
 /// The ledger keeps no hold longer.
 const MOST_SECS: i64 = 100 * 86_400 - 3600;
 
-/// The id under which a step of a booking is asked for: the same for every attempt, another for every step. A UUID of
-/// version 8 made from the booking's own.
-pub(super) fn step_id(booking: BookingId, step: u8) -> Uuid {
+/// Steps of a booking in the ledger.
+pub(super) const PLACING: u8 = 1;
+pub(super) const CAPTURING: u8 = 2;
+pub(super) const VOIDING: u8 = 3;
+
+/// The id under which a step of a booking is asked for: the same for every attempt of one try, another for every step and
+/// every try. A UUID of version 8 made from the booking's own.
+pub(super) fn step_id(booking: BookingId, step: u8, tries: i64) -> Uuid {
     const VERSION: u128 = 0xf << 76;
-    let mixed = booking.uuid().as_u128() ^ (u128::from(step) << 40);
+    // After 256 tries, one an hour, the rows of the first are gone.
+    let tries = u128::from(tries.unsigned_abs() & 0xff);
+    let mixed = booking.uuid().as_u128() ^ (u128::from(step) << 40) ^ (tries << 48);
     Uuid::from_u128((mixed & !VERSION) | (8 << 76))
 }
 
-fn call(ctx: &Ctx, row: &BookingRow, target: &str, step: u8, request: &impl Message) -> NewCall {
+fn call(ctx: &Ctx, row: &BookingRow, target: &str, request_id: Uuid, request: &impl Message) -> NewCall {
     NewCall {
         area: row.area.clone(),
         target: target.to_owned(),
         subject: row.name(),
         request: request.encode_to_vec(),
-        request_id: step_id(row.id, step),
+        request_id,
         trace_id: ctx.trace_id.clone(),
         cause: row.name().into(),
     }
@@ -52,6 +64,7 @@ fn call(ctx: &Ctx, row: &BookingRow, target: &str, step: u8, request: &impl Mess
 
 /// Asks for the price to be set aside.
 pub(super) async fn enqueue_place(durable: &DurableCalls, tx: &Tx<'_>, ctx: &Ctx, row: &BookingRow) -> Result<()> {
+    let request_id = step_id(row.id, PLACING, 0);
     let expire = row.window.end.plus_secs(MARGIN_SECS).min(ctx.now().plus_secs(MOST_SECS));
     let request = CreateHoldRequest {
         parent: format!("areas/{}", row.area),
@@ -63,24 +76,41 @@ pub(super) async fn enqueue_place(durable: &DurableCalls, tx: &Tx<'_>, ctx: &Ctx
             cause: row.name(),
             ..Hold::default()
         }),
-        request_id: step_id(row.id, 1).to_string(),
+        request_id: request_id.to_string(),
     };
-    durable.enqueue(tx, &call(ctx, row, PLACE, 1, &request)).await
+    durable.enqueue(tx, &call(ctx, row, PLACE, request_id, &request)).await
 }
 
-/// Asks for the held price to be taken.
-pub(super) async fn enqueue_capture(durable: &DurableCalls, tx: &Tx<'_>, ctx: &Ctx, row: &BookingRow) -> Result<()> {
-    let request = CaptureHoldRequest { name: row.hold.clone(), value: 0, request_id: step_id(row.id, 2).to_string() };
-    durable.enqueue(tx, &call(ctx, row, CAPTURE, 2, &request)).await
+/// Asks for the held price to be taken; the row says so.
+pub(super) async fn capture(durable: &DurableCalls, tx: &Tx<'_>, ctx: &Ctx, row: &mut BookingRow) -> Result<()> {
+    row.settlement = Settlement::Capturing;
+    let request_id = step_id(row.id, CAPTURING, row.tries);
+    let request = CaptureHoldRequest { name: row.hold.clone(), value: 0, request_id: request_id.to_string() };
+    durable.enqueue(tx, &call(ctx, row, CAPTURE, request_id, &request)).await
 }
 
 /// Asks for the held price to be given back; a hold whose name is not known yet is given back when it arrives.
-pub(super) async fn enqueue_void(durable: &DurableCalls, tx: &Tx<'_>, ctx: &Ctx, row: &BookingRow) -> Result<()> {
+pub(super) async fn void(durable: &DurableCalls, tx: &Tx<'_>, ctx: &Ctx, row: &mut BookingRow) -> Result<()> {
     if row.hold.is_empty() {
         return Ok(());
     }
-    let request = VoidHoldRequest { name: row.hold.clone(), request_id: step_id(row.id, 3).to_string() };
-    durable.enqueue(tx, &call(ctx, row, VOID, 3, &request)).await
+    row.settlement = Settlement::Voiding;
+    let request_id = step_id(row.id, VOIDING, row.tries);
+    let request = VoidHoldRequest { name: row.hold.clone(), request_id: request_id.to_string() };
+    durable.enqueue(tx, &call(ctx, row, VOID, request_id, &request)).await
+}
+
+/// Asks for a hold to be given back that names the booking and is not the booking's.
+pub(super) async fn void_stray(
+    durable: &DurableCalls,
+    tx: &Tx<'_>,
+    ctx: &Ctx,
+    row: &BookingRow,
+    hold: &str,
+) -> Result<()> {
+    let request_id = new_v7::<BookingId>(ctx.now()).uuid();
+    let request = VoidHoldRequest { name: hold.to_owned(), request_id: request_id.to_string() };
+    durable.enqueue(tx, &call(ctx, row, VOID, request_id, &request)).await
 }
 
 /// What booking calls durably.
@@ -108,6 +138,27 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M> {
     M::decode(bytes).map_err(Error::internal)
 }
 
+impl Ledger {
+    /// The hold as it is, when it can no longer be settled because it was settled or fell back before; otherwise the refusal.
+    async fn ended(&self, client: &mut PointsServiceClient<PeerService>, hold: &str, refusal: Status) -> Result<Hold> {
+        if refusal.code() != Code::FailedPrecondition {
+            return Err(Error::from_peer(refusal));
+        }
+        let request = GetHoldRequest { name: hold.to_owned() };
+        let found = client.get_hold(request).await.map_err(Error::from_peer)?.into_inner();
+        if found.state() == HoldState::Placed { Err(Error::from_peer(refusal)) } else { Ok(found) }
+    }
+
+    /// The hold that a call is about.
+    fn hold_of(&self, call: &CallRow) -> Result<String> {
+        match self.step {
+            Step::Place => Ok(String::new()),
+            Step::Capture => decode::<CaptureHoldRequest>(&call.request).map(|request| request.name),
+            Step::Void => decode::<VoidHoldRequest>(&call.request).map(|request| request.name),
+        }
+    }
+}
+
 #[async_trait]
 impl Target for Ledger {
     async fn call(&self, call: &CallRow) -> Result<Vec<u8>> {
@@ -120,7 +171,14 @@ impl Target for Ledger {
             Step::Capture => client.capture_hold(decode::<CaptureHoldRequest>(&call.request)?).await,
             Step::Void => client.void_hold(decode::<VoidHoldRequest>(&call.request)?).await,
         };
-        answer.map(|hold| hold.into_inner().encode_to_vec()).map_err(Error::from_peer)
+        let hold = match (self.step, answer) {
+            (_, Ok(hold)) => hold.into_inner(),
+            (Step::Place, Err(refusal)) => return Err(Error::from_peer(refusal)),
+            (Step::Capture | Step::Void, Err(refusal)) => {
+                self.ended(&mut client, &self.hold_of(call)?, refusal).await?
+            }
+        };
+        Ok(hold.encode_to_vec())
     }
 
     async fn apply(&self, tx: &Tx<'_>, call: &CallRow, outcome: &Outcome) -> Result<()> {
@@ -135,17 +193,36 @@ impl Target for Ledger {
             (Step::Place, Outcome::Refused(refusal)) => {
                 self.app.hold_answered(tx, &ctx, &call.subject, Err(refusal.reason.clone())).await
             }
-            // A hold that has fallen back by itself cannot be taken or given back any more.
-            (Step::Capture | Step::Void, Outcome::Refused(refusal)) => {
-                tracing::warn!(
-                    target = call.target,
-                    subject = call.subject,
-                    reason = refusal.reason,
-                    "the ledger refused"
-                );
-                Ok(())
+            (Step::Capture | Step::Void, Outcome::Answer(bytes)) => {
+                let hold: Hold = decode(bytes)?;
+                self.app.settled(tx, &ctx, &call.subject, &self.hold_of(call)?, hold.state()).await
             }
-            (Step::Capture | Step::Void, Outcome::Answer(_)) => Ok(()),
+            (Step::Capture | Step::Void, Outcome::Refused(refusal)) => {
+                let (target, subject, reason) = (&call.target, &call.subject, &refusal.reason);
+                tracing::warn!(target, subject, reason, "the ledger refused to settle a hold");
+                self.app.settled(tx, &ctx, &call.subject, &self.hold_of(call)?, HoldState::Unspecified).await
+            }
         }
+    }
+}
+
+impl App {
+    /// The ledger has said what became of a hold.
+    async fn settled(&self, tx: &Tx<'_>, ctx: &Ctx, booking: &str, hold: &str, ended: HoldState) -> Result<()> {
+        let id: BookingId = id_of(booking).parse().map_err(Error::internal)?;
+        let (_, mut row) = self.lock_booking(tx, area_of(booking), id).await?;
+        if row.hold != hold {
+            // A stray: the booking's own stands somewhere else.
+            return Ok(());
+        }
+        row.settlement = match (row.state, ended) {
+            (State::Completed, HoldState::Captured) => Settlement::Captured,
+            (State::Completed, _) => Settlement::Failed,
+            (_, HoldState::Voided | HoldState::Expired) => Settlement::Voided,
+            (_, HoldState::Captured | HoldState::Placed | HoldState::Unspecified) => Settlement::Failed,
+        };
+        row.version += 1;
+        row.updated = ctx.now();
+        store::bookings::update(tx, &row).await
     }
 }

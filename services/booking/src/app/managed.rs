@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use linli_access::Target;
-use linli_kernel::AreaId;
-use linli_kit::catalogue::{Catalogue, Entry, Scope, Written};
+use linli_access::{Scope, Target, Within};
+use linli_kernel::{AreaId, Name};
+use linli_kit::catalogue::{Catalogue, Entry, Scope as Areas, Written};
 use linli_kit::idempotency::{Once, request_hash};
 use linli_kit::page::PageRequest;
 use linli_kit::store::Tx;
@@ -61,18 +61,36 @@ impl App {
         request_hash(self.keyring(), &ctx.method.path, request)
     }
 
+    /// Areas whose offerings, and what belongs to them, the caller may read: as a resident also those of a named area that
+    /// serves the resident's own.
+    pub(super) async fn readable(&self, ctx: &Ctx, area: Option<&AreaId>) -> Result<Scope> {
+        let denied = match (self.access.scope(ctx, area), area) {
+            (Err(denied), Some(area)) => (denied, area),
+            (scope, _) => return scope,
+        };
+        let (denied, area) = denied;
+        let home = ctx.caller.subject().and_then(|subject| Name::parse(subject, "people").ok());
+        let Some(home) = home.map(|name| name.area().clone()) else { return Err(denied) };
+        if self.access.authorise(ctx, &Target::area(&home)).is_err() {
+            return Err(denied);
+        }
+        let offerings = self.offerings.all(self.store().reader(), area.as_str()).await?;
+        let served = offerings.iter().any(|entry| entry.resource.service_areas.contains(&home.name()));
+        if served { Ok(Scope { areas: vec![(area.as_str().to_owned(), Within::All)] }) } else { Err(denied) }
+    }
+
     pub(crate) async fn get_managed<M: Managed>(&self, ctx: &Ctx, name: &str) -> Result<M> {
         let name = check::name("name", name, M::COLLECTION)?;
-        self.access.scope(ctx, Some(name.area()))?;
+        self.readable(ctx, Some(name.area())).await?;
         M::catalogue(self).get(name.area().as_str(), name.id()).await
     }
 
     pub(crate) async fn list_managed<M: Managed>(&self, ctx: &Ctx, ask: &Listing) -> Result<(Vec<M>, String)> {
         let area = check::list_parent(&ask.parent)?;
-        let areas = self.access.scope(ctx, area.as_ref())?.slugs();
+        let areas = self.readable(ctx, area.as_ref()).await?.slugs();
         let query = [ask.parent.as_str(), ask.filter.as_str(), ask.order_by.as_str()];
         let page = PageRequest::parse(self.keyring(), &ctx.method.path, &query, ask.page_size, &ask.page_token)?;
-        let list = M::catalogue(self).list(Scope::Areas(&areas), &page, &ask.filter, &ask.order_by).await?;
+        let list = M::catalogue(self).list(Areas::Areas(&areas), &page, &ask.filter, &ask.order_by).await?;
         Ok((list.0.into_iter().map(|entry| entry.resource).collect(), list.1))
     }
 

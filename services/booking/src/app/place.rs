@@ -5,6 +5,8 @@
 
 mod prepare;
 
+pub(super) use prepare::{Fence, facts_json, rules_of, verdict_of};
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,9 +17,9 @@ use linli_kit::idempotency::{Claim, ClaimOutcome, claim_many, release_many};
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, Result};
 use linli_proto::booking::Booking;
-use linli_proto::common::Reason;
 use prost::Message as _;
 
+use super::transition::By;
 use super::{events, holds};
 use crate::domain::{Awaits, Fit, State, Window, Wish};
 use crate::ids::{BookingId, SlotId};
@@ -43,11 +45,13 @@ pub(super) struct Place {
     pub(super) row: BookingRow,
     /// What goes into `spec`.
     pub(super) spec: Booking,
-    /// What is said to those who have to wait.
-    pub(super) waits_because: Reason,
+    /// What is sealed for one who has to wait: the reasons say so.
+    pub(super) waiting_enc: Vec<u8>,
     pub(super) receipts: Vec<ReceiptRow>,
     /// New scores of those who wait already.
     pub(super) scores: Vec<(BookingId, i32)>,
+    /// The next place on the waitlist when the scores were given: who joined since has not been seen by them.
+    pub(super) next_seq: i64,
     pub(super) claim: Option<Claim>,
 }
 
@@ -208,8 +212,13 @@ impl Found {
         row.seq = seq;
         row.expires = expiry(state, &row.window, row.created);
         if matches!(state, State::Waitlisted { .. }) {
-            spec.reasons.push(place.waits_because.clone());
+            if seq != place.next_seq {
+                return Ok(None);
+            }
+            row.secret_enc.clone_from(&place.waiting_enc);
         }
+        let by = By::new(row.booked_by.clone(), row.on_behalf);
+        spec.transitions.push(by.came_to(state, row.created));
         row.spec = spec.encode_to_vec();
         if state != State::Refused {
             slot.set_seats(&seats);

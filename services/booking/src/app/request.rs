@@ -9,8 +9,8 @@ use linli_proto::booking::booking::Details;
 use linli_proto::booking::{
     Booking, MealDetails, MealService, Menu, Mode, Offering, Question, QuestionType, VisitDetails,
 };
-use linli_proto::common::Answer;
 use linli_proto::common::answer::Value;
+use linli_proto::common::{Answer, Text};
 
 /// Characters of a text answer and of a description.
 const MAX_TEXT: usize = 500;
@@ -101,10 +101,12 @@ fn check_household(v: &mut Violations, field: &str, text: &str) {
 }
 
 fn check_meal(v: &mut Violations, meal: &MealDetails, menu: Option<&Menu>) -> MealDetails {
+    let mut meal = meal.clone();
     match MealService::try_from(meal.service) {
         Ok(MealService::Delivery) if meal.household.is_empty() => v.bad("booking.meal.household", "FIELD_REQUIRED"),
         Ok(MealService::Delivery) => check_household(v, "booking.meal.household", &meal.household),
-        Ok(MealService::DineIn) => {}
+        // Nothing is brought anywhere: what stands there is not kept.
+        Ok(MealService::DineIn) => meal.household.clear(),
         Ok(MealService::Unspecified) => v.bad("booking.meal.service", "FIELD_REQUIRED"),
         Err(_) => v.bad("booking.meal.service", "FIELD_ENUM"),
     }
@@ -114,7 +116,15 @@ fn check_meal(v: &mut Violations, meal: &MealDetails, menu: Option<&Menu>) -> Me
             v.push(FieldViolation::new(format!("booking.meal.dishes[{i}]"), "DISH_NOT_SERVED").arg("dish", dish));
         }
     }
-    meal.clone()
+    meal
+}
+
+/// Checks a reason that a person types for residents.
+pub(super) fn check_reason(v: &mut Violations, reason: Option<&Text>) {
+    if let Some(text) = reason {
+        v.max_chars("reason.zh_cn", &text.zh_cn, MAX_TEXT);
+        v.max_chars("reason.en", &text.en, MAX_TEXT);
+    }
 }
 
 fn check_visit(v: &mut Violations, visit: &VisitDetails, household: &str) -> VisitDetails {

@@ -16,7 +16,7 @@ use crate::store;
 /// Minutes of a year: the longest time before a slot.
 const YEAR_MIN: i64 = 366 * 24 * 60;
 
-fn in_use(resource: &str, by: impl std::fmt::Display) -> Error {
+pub(super) fn in_use(resource: &str, by: impl std::fmt::Display) -> Error {
     Error::new(ErrorCode::FailedPrecondition, "STILL_REFERENCED").with("resource", resource).with("by", by)
 }
 
@@ -186,11 +186,7 @@ impl Managed for Schedule {
     }
 
     async fn deleted(app: &App, tx: &Tx<'_>, ctx: &Ctx, entry: &Entry<Self>) -> Result<()> {
-        let name = &entry.resource.name;
-        if store::slots::has_open_bookings(tx.conn(), &entry.area, name).await? {
-            return Err(in_use(name, "open bookings"));
-        }
-        app.drop_slots(tx, ctx.now(), entry).await
+        app.drop_slots(tx, ctx, entry).await
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use linli_kit::serve::Peers;
 use linli_kit::{Ctx, Error, Result};
-use linli_proto::rules::GetEffectiveRulesRequest;
+use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
-use parking_lot::Mutex;
+use linli_proto::rules::{EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest};
 use tokio::time::Instant;
 
 use super::App;
@@ -18,6 +18,9 @@ use super::App;
 pub(super) const ELIGIBILITY: &str = "booking-eligibility";
 pub(super) const PRICE: &str = "booking-price";
 pub(super) const PRIORITY: &str = "booking-priority";
+/// No hook, but the receipts of what is decided beside them: that a seat goes to one who waits, and by a person.
+pub(super) const PROMOTION: &str = "booking-promotion";
+pub(super) const APPROVAL: &str = "booking-approval";
 
 /// How long an answer is believed without asking again; a newer revision in an evaluation ends it at once. Then it is asked
 /// again beside the bookings, which go on with the old answer: only the first one of a kind ever waits.
@@ -32,8 +35,10 @@ const BUDGET: Duration = Duration::from_secs(5);
 pub(super) struct Needs {
     /// Facts that the rules of eligibility and price need.
     facts: HashSet<String>,
-    /// Revisions that evaluations came from, in the order of the hooks asked; empty before the first.
-    seen: Mutex<Vec<String>>,
+    /// Revision of the rules of eligibility that need them.
+    eligibility: String,
+    /// The same of the rules of price.
+    price: String,
     asked: Instant,
     /// Whether somebody asks again already.
     again: AtomicBool,
@@ -45,21 +50,13 @@ impl Needs {
         self.facts.contains(fact)
     }
 
-    /// Notes which revisions an evaluation came from; whether one is another than the last time.
-    pub(super) fn moved<'r>(&self, revisions: impl Iterator<Item = &'r str>) -> bool {
-        let mut seen = self.seen.lock();
-        let mut moved = false;
-        for (i, revision) in revisions.enumerate() {
-            match seen.get_mut(i) {
-                Some(last) if last == revision => {}
-                Some(last) => {
-                    moved = true;
-                    revision.clone_into(last);
-                }
-                None => seen.push(revision.to_owned()),
-            }
-        }
-        moved
+    /// Whether the rules that answered are those whose needs these are: other rules may have needed other facts.
+    pub(super) fn gave(&self, answers: &[(EvaluateRequest, EvaluateResponse)]) -> bool {
+        answers.iter().all(|(ask, answer)| match &ask.hook {
+            Some(Hook::Eligibility(_)) => answer.revision == self.eligibility,
+            Some(Hook::Price(_)) => answer.revision == self.price,
+            Some(Hook::Priority(_) | Hook::Award(_)) | None => true,
+        })
     }
 }
 
@@ -123,5 +120,6 @@ async fn ask_needs(peers: &Peers, ctx: &Ctx, area: &str, kind: &str) -> Result<N
     let (eligibility, price) =
         futures::future::try_join(ask(ELIGIBILITY), ask(PRICE)).await.map_err(Error::from_peer)?;
     let facts = eligibility.facts.into_iter().chain(price.facts).collect();
-    Ok(Needs { facts, seen: Mutex::default(), asked, again: AtomicBool::new(false) })
+    let (eligibility, price) = (eligibility.revision, price.revision);
+    Ok(Needs { facts, eligibility, price, asked, again: AtomicBool::new(false) })
 }

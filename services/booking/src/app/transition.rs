@@ -1,24 +1,73 @@
 //! Changing the state of a booking under the lock of its slot, with everything that follows: seats, waitlist, holds, usage,
 //! events.
 
-use linli_kit::ids::new_v7;
+use linli_kernel::Timestamp;
+use linli_kit::check::timestamp;
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, Result};
-use linli_proto::booking::{Booking, Receipt};
+use linli_proto::booking::{Booking, BookingTransition};
 use linli_proto::common::Reason;
 use prost::Message as _;
 
 use super::place::expiry;
+use super::promote::Heads;
 use super::rules::PRICE;
 use super::{App, area_of, events, holds, id_of};
-use crate::domain::waitlist::move_up;
-use crate::domain::{Effect, State, Step, WrongState};
+use crate::domain::{Effect, Settlement, State, Step, WrongState};
 use crate::ids::BookingId;
 use crate::store;
 use crate::store::bookings::BookingRow;
-use crate::store::receipts::ReceiptRow;
-use crate::store::slots::{OPEN, SlotRow};
+use crate::store::slots::SlotRow;
 use crate::store::usage::Key;
+
+/// The code of the reason that one who waits is told.
+pub(super) const SLOT_FULL: &str = "slot-full";
+
+/// Who brings a booking to a state.
+#[derive(Debug, Clone)]
+pub(super) struct By {
+    actor: String,
+    on_behalf: bool,
+}
+
+impl By {
+    pub(super) fn new(actor: String, on_behalf: bool) -> Self {
+        Self { actor, on_behalf }
+    }
+
+    /// The service itself: time has passed, the ledger has answered, a seat became free.
+    pub(super) fn service() -> Self {
+        Self::new(format!("services/{}", crate::SERVICE), false)
+    }
+
+    /// The caller, by their office.
+    pub(super) fn caller(ctx: &Ctx) -> Self {
+        Self::new(ctx.caller.recorded_as(), false)
+    }
+
+    /// The caller, who does what the resident could do as well.
+    pub(super) fn for_resident(ctx: &Ctx, resident: &str) -> Self {
+        Self::new(ctx.caller.recorded_as(), ctx.caller.subject() != Some(resident))
+    }
+
+    /// The entry in the booking's own record.
+    pub(super) fn came_to(&self, state: State, at: Timestamp) -> BookingTransition {
+        BookingTransition {
+            state: events::proto_state(state),
+            actor: self.actor.clone(),
+            on_behalf: self.on_behalf,
+            change_time: Some(timestamp(at)),
+        }
+    }
+}
+
+/// A step of a booking with who takes it and what the resident is told; `None` leaves what was told before.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) step: Step,
+    pub(super) reasons: Option<Vec<Reason>>,
+    pub(super) by: By,
+}
 
 impl App {
     /// A booking and its slot, locked until the end of the transaction.
@@ -38,36 +87,16 @@ impl App {
         ctx: &Ctx,
         slot: &mut SlotRow,
         row: BookingRow,
-        step: Step,
-        reasons: Option<Vec<Reason>>,
+        turn: Turn,
+        heads: &Heads,
     ) -> Result<BookingRow> {
-        let frees = step.effects.contains(&Effect::FreeSeats);
-        let row = self.change(tx, ctx, slot, row, step, reasons).await?;
+        let frees = turn.step.effects.contains(&Effect::FreeSeats);
+        let row = self.change(tx, ctx, slot, row, turn).await?;
         if frees {
-            self.move_waitlist_up(tx, ctx, slot).await?;
+            self.move_waitlist_up(tx, ctx, slot, heads).await?;
         }
         store::slots::update(tx, slot).await?;
         Ok(row)
-    }
-
-    /// Gives free seats to those who wait, in their order.
-    async fn move_waitlist_up(&self, tx: &Tx<'_>, ctx: &Ctx, slot: &mut SlotRow) -> Result<()> {
-        if slot.state != OPEN || slot.waiting == 0 || slot.window().begun(ctx.now()) {
-            return Ok(());
-        }
-        let rows = store::bookings::queue(tx.conn(), &slot.area, slot.id).await?;
-        let mut queue: Vec<_> = rows.iter().map(store::bookings::waiting).collect();
-        for id in move_up(slot.seats().free(), &mut queue) {
-            let Some(row) = rows.iter().find(|row| row.id == id) else { continue };
-            let Ok(step) = row.claim().promote(ctx.now()) else { continue };
-            let mut seats = slot.seats();
-            if seats.take(row.party) {
-                seats.leave();
-                slot.set_seats(&seats);
-                self.change(tx, ctx, slot, row.clone(), step, Some(Vec::new())).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Writes the new state of one booking with its effects; the slot is changed in memory only.
@@ -77,18 +106,20 @@ impl App {
         ctx: &Ctx,
         slot: &mut SlotRow,
         mut row: BookingRow,
-        step: Step,
-        reasons: Option<Vec<Reason>>,
+        turn: Turn,
     ) -> Result<BookingRow> {
-        let previous = row.state;
+        let (previous, step) = (row.state, turn.step);
         row.state = step.to;
         row.version += 1;
         row.updated = ctx.now();
         row.expires = expiry(step.to, &row.window, ctx.now());
-        if let Some(reasons) = reasons {
+        if previous != row.state {
             let mut spec = Booking::decode(row.spec.as_slice()).map_err(Error::internal)?;
-            spec.reasons = reasons;
+            spec.transitions.push(turn.by.came_to(row.state, ctx.now()));
             row.spec = spec.encode_to_vec();
+        }
+        if let Some(reasons) = turn.reasons {
+            self.tell(&mut row, reasons)?;
         }
         let mut seats = slot.seats();
         for effect in &step.effects {
@@ -96,8 +127,8 @@ impl App {
                 Effect::FreeSeats => seats.give_back(row.party),
                 Effect::LeaveWaitlist => seats.leave(),
                 Effect::PlaceHold => holds::enqueue_place(&self.durable, tx, ctx, &row).await?,
-                Effect::Capture => holds::enqueue_capture(&self.durable, tx, ctx, &row).await?,
-                Effect::Void => holds::enqueue_void(&self.durable, tx, ctx, &row).await?,
+                Effect::Capture => holds::capture(&self.durable, tx, ctx, &mut row).await?,
+                Effect::Void => holds::void(&self.durable, tx, ctx, &mut row).await?,
             }
         }
         slot.set_seats(&seats);
@@ -132,6 +163,7 @@ impl App {
         let (step, reasons) = match answer {
             Ok(hold) => {
                 row.hold = hold;
+                row.settlement = Settlement::Held;
                 (row.claim().hold_placed(), None)
             }
             Err(reason) => {
@@ -139,27 +171,26 @@ impl App {
                 if step.to == row.state {
                     return Ok(());
                 }
-                let why = self.reason("hold-refused", "REASON_HOLD_REFUSED", &[("reason", reason)]);
-                self.write_refusal(tx, ctx, &row, &why).await?;
+                let why = self.reason("hold-refused", refusal_text(&reason), &[("reason", reason)]);
+                let receipt = self.refusal((&row.area, row.id), PRICE, &why, ctx.now());
+                store::insert_receipts(tx, &[&receipt]).await?;
                 (step, Some(vec![why]))
             }
         };
-        self.take_step(tx, ctx, &mut slot, row, step, reasons).await.map(|_| ())
+        let turn = Turn { step, reasons, by: By::service() };
+        // Within the answer's transaction nobody can be asked: who moves up does so by the decision that let them wait.
+        self.take_step(tx, ctx, &mut slot, row, turn, &Heads::default()).await.map(|_| ())
     }
+}
 
-    /// The receipt of a refusal by the ledger or by a person, who are no rule.
-    pub(super) async fn write_refusal(&self, tx: &Tx<'_>, ctx: &Ctx, row: &BookingRow, why: &Reason) -> Result<()> {
-        let spec = Receipt { reasons: vec![why.clone()], facts_json: "{}".to_owned(), ..Receipt::default() };
-        let receipt = ReceiptRow {
-            area: row.area.clone(),
-            id: new_v7(ctx.now()),
-            booking: row.id,
-            hook: PRICE.to_owned(),
-            verdict: "refused".to_owned(),
-            spec: spec.encode_to_vec(),
-            created: ctx.now(),
-        };
-        store::insert_receipts(tx, &[&receipt]).await
+/// The text of what the ledger says when it sets nothing aside.
+fn refusal_text(reason: &str) -> &'static str {
+    match reason {
+        "INSUFFICIENT_BALANCE" => "REASON_HOLD_INSUFFICIENT_BALANCE",
+        "ASSET_NOT_FOUND" => "REASON_HOLD_ASSET_NOT_FOUND",
+        "NOT_TRANSFERABLE" => "REASON_HOLD_NOT_TRANSFERABLE",
+        "HOLDER_CAP_REACHED" => "REASON_HOLD_CAP_REACHED",
+        _ => "REASON_HOLD_REFUSED",
     }
 }
 

@@ -11,8 +11,7 @@ use linli_proto::common::{Amount, Answer, Reason};
 use prost::Message as _;
 
 use super::{App, events};
-use crate::domain::State;
-use crate::ids::BookingId;
+use crate::ids::{BookingId, ReceiptId};
 use crate::store;
 use crate::store::bookings::BookingRow;
 use crate::store::receipts::ReceiptRow;
@@ -47,22 +46,34 @@ fn in_language(mut reasons: Vec<Reason>, lang: Lang) -> Vec<Reason> {
     reasons
 }
 
-/// A receipt in the caller's language.
-pub(super) fn receipt(row: &ReceiptRow, lang: Lang) -> Result<Receipt> {
-    let spec = Receipt::decode(row.spec.as_slice()).map_err(Error::internal)?;
-    Ok(Receipt {
-        name: format!("areas/{}/receipts/{}", row.area, row.id),
-        booking: format!("areas/{}/bookings/{}", row.area, row.booking),
-        hook: row.hook.clone(),
-        verdict: row.verdict.clone(),
-        reasons: in_language(spec.reasons, lang),
-        rules: spec.rules,
-        facts_json: spec.facts_json,
-        create_time: Some(timestamp(row.created)),
-    })
-}
-
 impl App {
+    /// A receipt in the caller's language.
+    pub(super) fn view_receipt(&self, row: &ReceiptRow, lang: Lang) -> Result<Receipt> {
+        let id = linli_kernel::Id::uuid(row.id);
+        let told = self.keyring().open(Self::receipt_place(&row.area, id.as_bytes()), &row.spec_enc)?;
+        let told = Receipt::decode(told.as_slice()).map_err(Error::internal)?;
+        Ok(Receipt {
+            name: format!("areas/{}/receipts/{}", row.area, row.id),
+            booking: format!("areas/{}/bookings/{}", row.area, row.booking),
+            hook: row.hook.clone(),
+            verdict: row.verdict.clone(),
+            reasons: in_language(told.reasons, lang),
+            rules: told.rules,
+            facts_json: told.facts_json,
+            create_time: Some(timestamp(row.created)),
+        })
+    }
+
+    fn receipt_place<'a>(area: &'a str, id: &'a [u8]) -> Aad<'a> {
+        Aad { table: "receipt", column: "spec_enc", area, id }
+    }
+
+    /// Seals what a receipt tells: facts about a person, though under a pseudonym.
+    pub(super) fn seal_receipt(&self, area: &str, id: ReceiptId, told: &Receipt) -> Vec<u8> {
+        let id = linli_kernel::Id::uuid(id);
+        self.keyring().seal(Self::receipt_place(area, id.as_bytes()), &told.encode_to_vec())
+    }
+
     fn secret_place<'a>(area: &'a str, id: &'a [u8]) -> Aad<'a> {
         Aad { table: "booking", column: "secret_enc", area, id }
     }
@@ -85,8 +96,26 @@ impl App {
         Ok(self.secret_of(row)?.answers)
     }
 
+    /// What the resident was told about the present state.
+    pub(super) fn told(&self, row: &BookingRow) -> Result<Vec<Reason>> {
+        Ok(self.secret_of(row)?.reasons)
+    }
+
+    /// Tells the resident something else about the present state.
+    pub(super) fn tell(&self, row: &mut BookingRow, reasons: Vec<Reason>) -> Result<()> {
+        let secret = Booking { reasons, ..self.secret_of(row)? };
+        row.secret_enc = self.seal_secret(&row.area, row.id, &secret);
+        Ok(())
+    }
+
     /// A booking; `texts`: with what the resident typed.
     pub(super) async fn view_booking(&self, ctx: &Ctx, row: &BookingRow, texts: bool) -> Result<Booking> {
+        let places = store::bookings::positions(self.store().reader(), std::slice::from_ref(row)).await?;
+        self.view_at(ctx, row, texts, places.get(&row.id).copied())
+    }
+
+    /// The same of a booking whose place on the waitlist is known.
+    pub(super) fn view_at(&self, ctx: &Ctx, row: &BookingRow, texts: bool, place: Option<i32>) -> Result<Booking> {
         let mut booking = Booking::decode(row.spec.as_slice()).map_err(Error::internal)?;
         let secret = self.secret_of(row)?;
         booking.answers = secret.answers;
@@ -97,8 +126,6 @@ impl App {
         } else {
             booking.answers.retain(|answer| !matches!(answer.value, Some(Value::Text(_))));
         }
-        let waits = matches!(row.state, State::Waitlisted { .. });
-        let waitlist_position = if waits { store::bookings::position(self.store().reader(), row).await? } else { 0 };
         let price = row.priced().then(|| Amount { asset: row.price_asset.clone(), value: row.price_value });
         Ok(Booking {
             name: row.name(),
@@ -106,15 +133,16 @@ impl App {
             resident: row.resident.clone(),
             party: row.party,
             state: events::proto_state(row.state),
-            reasons: in_language(booking.reasons, ctx.lang),
+            reasons: in_language(secret.reasons, ctx.lang),
             offering: row.offering.clone(),
             booked_by: row.booked_by.clone(),
             on_behalf: row.on_behalf,
             price,
             priority: row.priority,
-            waitlist_position,
+            waitlist_position: place.unwrap_or(0),
             start_time: Some(timestamp(row.window.start)),
             hold: row.hold.clone(),
+            settlement: i32::try_from(row.settlement.number()).unwrap_or(0),
             etag: etag(row.version),
             create_time: Some(timestamp(row.created)),
             update_time: Some(timestamp(row.updated)),

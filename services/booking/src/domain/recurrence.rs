@@ -92,6 +92,28 @@ impl Series {
         if self.rrule.is_empty() { Ok(()) } else { self.rule().map(|_| ()) }
     }
 
+    /// Checks that in its first year no stretch of `days` holds more slots than a schedule may have ahead, so that it does not
+    /// grow too dense only when its window has moved on.
+    ///
+    /// # Errors
+    /// [`SeriesError`] when the rule is not valid or yields too much.
+    pub fn check_density(&self, days: i64) -> Result<(), SeriesError> {
+        let from = self.start.and_utc();
+        let starts = self.starts(from.into(), (from + Duration::days(366 + days)).into())?;
+        let each = usize::try_from(self.duration_min / self.slot_min.max(1)).unwrap_or(MAX_SLOTS).max(1);
+        let stretch = Duration::days(days) + Duration::minutes(self.duration_min);
+        let mut first = 0;
+        for (i, start) in starts.iter().enumerate() {
+            while *start - starts[first] > stretch {
+                first += 1;
+            }
+            if (i - first + 1).saturating_mul(each) > MAX_SLOTS {
+                return Err(SeriesError::TooMany { max: MAX_SLOTS });
+            }
+        }
+        Ok(())
+    }
+
     /// Local starts that can matter between the two instants.
     fn starts(&self, from: Timestamp, until: Timestamp) -> Result<Vec<NaiveDateTime>, SeriesError> {
         // Two days cover an occurrence's length, any offset and any gap.

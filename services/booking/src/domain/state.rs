@@ -263,5 +263,18 @@ impl Claim {
     }
 }
 
+impl Claim {
+    /// One who waits can no longer have a seat: the decision that let them wait does not hold any more.
+    ///
+    /// # Errors
+    /// [`WrongState`] unless waitlisted.
+    pub fn turn_down(self) -> Result<Step, WrongState> {
+        match self.state {
+            State::Waitlisted { .. } => Ok(Step { to: State::Refused, effects: vec![Effect::LeaveWaitlist] }),
+            _ => Err(self.wrong("WAITLISTED")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,16 @@
 //! Rows of bookings.
 
+use std::collections::{BTreeSet, HashMap};
+
 use linli_kernel::{Id as _, Timestamp};
 use linli_kit::store::Tx;
 use linli_kit::{Error, Result};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 
+use super::usage::Counts;
 use super::{all, execute, get, number, one};
 use crate::domain::waitlist::Waiting;
-use crate::domain::{Awaits, Claim, State, Window};
+use crate::domain::{Awaits, Claim, Settlement, State, Window};
 use crate::ids::{BookingId, SlotId};
 
 /// A booking as it is stored.
@@ -39,11 +42,19 @@ pub(crate) struct BookingRow {
     pub(crate) price_value: i64,
     /// Full name of the hold; empty before it is placed.
     pub(crate) hold: String,
+    /// What has become of the hold.
+    pub(crate) settlement: Settlement,
+    /// How often the ledger was asked anew to settle the hold.
+    pub(crate) tries: i64,
     pub(crate) window: Window,
     pub(crate) week: i32,
     pub(crate) month: i32,
     /// When a reservation or a place on the waitlist ends by itself.
     pub(crate) expires: Option<Timestamp>,
+    /// The usage that the accepting decision saw; its version is not kept.
+    pub(crate) used: Counts,
+    /// Id of the unit of a resident of another area, in that area; empty for residents of this one.
+    pub(crate) home_unit: String,
     pub(crate) spec: Vec<u8>,
     pub(crate) secret_enc: Vec<u8>,
     pub(crate) created: Timestamp,
@@ -73,6 +84,8 @@ impl BookingRow {
             price_asset: get(row, "price_asset")?,
             price_value: get(row, "price_value")?,
             hold: get(row, "hold")?,
+            settlement: Settlement::from_number(get(row, "settlement")?),
+            tries: get(row, "tries")?,
             window: Window {
                 start: Timestamp::from_micros(get(row, "start_us")?),
                 end: Timestamp::from_micros(get(row, "end_us")?),
@@ -80,6 +93,14 @@ impl BookingRow {
             week: number(row, "week")?,
             month: number(row, "month")?,
             expires: get::<Option<i64>>(row, "expires_us")?.map(Timestamp::from_micros),
+            used: Counts {
+                open: number(row, "used_open")?,
+                week: number(row, "used_week")?,
+                month: number(row, "used_month")?,
+                no_shows: number(row, "used_no_shows")?,
+                version: 0,
+            },
+            home_unit: get(row, "home_unit")?,
             spec: get(row, "spec")?,
             secret_enc: get(row, "secret_enc")?,
             created: Timestamp::from_micros(get(row, "create_us")?),
@@ -148,6 +169,12 @@ pub(crate) async fn open_of_slot<C: ConnectionTrait>(conn: &C, area: &str, slot:
     all(conn, sql, vec![area.into(), slot.uuid().into()]).await?.iter().map(BookingRow::read).collect()
 }
 
+/// Whether somebody has booked in an area.
+pub(crate) async fn any_of<C: ConnectionTrait>(conn: &C, area: &str, resident: &str) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM booking WHERE area = $1 AND resident = $2 LIMIT 1";
+    Ok(one(conn, sql, vec![area.into(), resident.into()]).await?.is_some())
+}
+
 /// Those who wait for a slot, in no order.
 pub(crate) async fn queue<C: ConnectionTrait>(conn: &C, area: &str, slot: SlotId) -> Result<Vec<BookingRow>> {
     let sql = "SELECT * FROM booking WHERE area = $1 AND slot = $2 AND state = 2";
@@ -159,14 +186,55 @@ pub(crate) fn waiting(row: &BookingRow) -> Waiting<BookingId> {
     Waiting { id: row.id, priority: row.priority, seq: row.seq, party: row.party }
 }
 
-/// Place on the waitlist, from 1.
-pub(crate) async fn position<C: ConnectionTrait>(conn: &C, row: &BookingRow) -> Result<i32> {
-    let sql = "SELECT count(*) AS n FROM booking WHERE area = $1 AND slot = $2 AND state = 2 \
-               AND (priority > $3 OR (priority = $3 AND seq < $4))";
-    let values = vec![row.area.clone().into(), row.slot.uuid().into(), i64::from(row.priority).into(), row.seq.into()];
-    let found = one(conn, sql, values).await?;
-    let before: i32 = found.map_or(Ok(0), |found| number(&found, "n"))?;
-    Ok(before + 1)
+/// The first of those who wait for a slot, in their order.
+pub(crate) async fn heads<C: ConnectionTrait>(
+    conn: &C,
+    area: &str,
+    slot: SlotId,
+    most: i64,
+) -> Result<Vec<BookingRow>> {
+    let sql = "SELECT * FROM booking WHERE area = $1 AND slot = $2 AND state = 2 ORDER BY priority DESC, seq LIMIT $3";
+    let rows = all(conn, sql, vec![area.into(), slot.uuid().into(), most.into()]).await?;
+    rows.iter().map(BookingRow::read).collect()
+}
+
+/// Places on their waitlists, from 1, of the bookings among these that wait.
+pub(crate) async fn positions<C: ConnectionTrait>(conn: &C, rows: &[BookingRow]) -> Result<HashMap<BookingId, i32>> {
+    let mut slots: HashMap<&str, BTreeSet<SlotId>> = HashMap::new();
+    for row in rows.iter().filter(|row| matches!(row.state, State::Waitlisted { .. })) {
+        slots.entry(&row.area).or_default().insert(row.slot);
+    }
+    let mut found = HashMap::new();
+    for (area, slots) in slots {
+        for chunk in slots.into_iter().collect::<Vec<_>>().chunks(200) {
+            let marks: Vec<String> = (0..chunk.len()).map(|i| format!("${}", i + 2)).collect();
+            let sql = format!(
+                "SELECT id, ROW_NUMBER() OVER (PARTITION BY slot ORDER BY priority DESC, seq) AS place FROM booking \
+                 WHERE area = $1 AND state = 2 AND slot IN ({})",
+                marks.join(", ")
+            );
+            let values = std::iter::once(area.into()).chain(chunk.iter().map(|slot| slot.uuid().into()));
+            for row in all(conn, &sql, values.collect()).await? {
+                found.insert(BookingId::from_uuid(get(&row, "id")?), number(&row, "place")?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the resident has a seat of the same kind at the same time.
+pub(crate) async fn overlaps<C: ConnectionTrait>(conn: &C, row: &BookingRow) -> Result<bool> {
+    let sql = "SELECT 1 AS found FROM booking WHERE area = $1 AND resident = $2 AND kind = $3 AND state IN (1, 3, 4) \
+               AND id <> $4 AND start_us < $5 AND end_us > $6 LIMIT 1";
+    let values = vec![
+        row.area.clone().into(),
+        row.resident.clone().into(),
+        row.kind.clone().into(),
+        row.id.uuid().into(),
+        row.window.end.micros().into(),
+        row.window.start.micros().into(),
+    ];
+    Ok(one(conn, sql, values).await?.is_some())
 }
 
 /// Writes what changes of a booking; its version must be the one that was read, plus one.
@@ -176,7 +244,8 @@ pub(crate) async fn position<C: ConnectionTrait>(conn: &C, row: &BookingRow) -> 
 pub(crate) async fn update(tx: &Tx<'_>, row: &BookingRow) -> Result<()> {
     let (state, awaits, approval) = columns_of(row.state);
     let sql = "UPDATE booking SET state = $3, awaits = $4, approval = $5, hold = $6, expires_us = $7, spec = $8, \
-               update_us = $9, version = $10 WHERE area = $1 AND id = $2 AND version = $11";
+               update_us = $9, version = $10, secret_enc = $12, settlement = $13, tries = $14 \
+               WHERE area = $1 AND id = $2 AND version = $11";
     let values: Vec<Value> = vec![
         row.area.clone().into(),
         row.id.uuid().into(),
@@ -189,6 +258,9 @@ pub(crate) async fn update(tx: &Tx<'_>, row: &BookingRow) -> Result<()> {
         row.updated.micros().into(),
         row.version.into(),
         (row.version - 1).into(),
+        row.secret_enc.clone().into(),
+        row.settlement.number().into(),
+        row.tries.into(),
     ];
     if execute(tx, sql, values).await? == 1 {
         return Ok(());

@@ -22,6 +22,19 @@ pub(crate) async fn specs<M: prost::Message + Default>(
     rows.iter().map(read).collect()
 }
 
+/// One resource of a collection with its revision, as it stands now; its name is not filled in. No lock is taken.
+pub(crate) async fn spec<M: prost::Message + Default>(
+    conn: &impl ConnectionTrait,
+    area: &str,
+    collection: &str,
+    id: &str,
+) -> Result<Option<(M, i64)>> {
+    let sql = "SELECT spec, revision FROM catalogue WHERE area = $1 AND collection = $2 AND id = $3";
+    let Some(row) = one(conn, sql, vec![area.into(), collection.into(), id.into()]).await? else { return Ok(None) };
+    let spec: Vec<u8> = get(&row, "spec")?;
+    Ok(Some((M::decode(spec.as_slice()).map_err(Error::internal)?, get(&row, "revision")?)))
+}
+
 /// An open booking of an offering.
 pub(crate) async fn open_booking_of(conn: &impl ConnectionTrait, offering: &str) -> Result<Option<String>> {
     let sql = "SELECT area, id FROM booking WHERE offering = $1 AND state <= 4 LIMIT 1";
@@ -86,6 +99,12 @@ pub(crate) async fn set_horizon(tx: &Tx<'_>, area: &str, schedule: &str, extend_
     };
     let sql = "INSERT INTO schedule_horizon (area, schedule, extend_us) VALUES ($1, $2, $3) \
                ON CONFLICT (area, schedule) DO UPDATE SET extend_us = excluded.extend_us";
+    execute(tx, sql, vec![area.into(), schedule.into(), extend_us.into()]).await.map(|_| ())
+}
+
+/// Looks at a schedule again later, when it is to be extended at all.
+pub(crate) async fn postpone_horizon(tx: &Tx<'_>, area: &str, schedule: &str, extend_us: i64) -> Result<()> {
+    let sql = "UPDATE schedule_horizon SET extend_us = $3 WHERE area = $1 AND schedule = $2";
     execute(tx, sql, vec![area.into(), schedule.into(), extend_us.into()]).await.map(|_| ())
 }
 

@@ -75,5 +75,6 @@ pub(crate) async fn set_priorities(tx: &Tx<'_>, area: &str, scores: &[(BookingId
 
 /// The columns of `booking`, in the order in which they are bound.
 const BOOKING_COLUMNS: &str = "area, id, slot, offering, kind, mode, tags, resident, unit, station_unit, booked_by, \
-    on_behalf, party, state, awaits, approval, priority, seq, price_asset, price_value, hold, start_us, end_us, week, \
-    month, expires_us, spec, secret_enc, create_us, update_us, version";
+    on_behalf, party, state, awaits, approval, priority, seq, price_asset, price_value, hold, settlement, tries, start_us, \
+    end_us, week, month, expires_us, used_open, used_week, used_month, used_no_shows, home_unit, spec, secret_enc, create_us, \
+    update_us, version";

@@ -15,8 +15,8 @@ pub(crate) struct ReceiptRow {
     pub(crate) booking: BookingId,
     pub(crate) hook: String,
     pub(crate) verdict: String,
-    /// Reasons, rules and facts as an encoded message.
-    pub(crate) spec: Vec<u8>,
+    /// Reasons, rules and facts as an encoded message, sealed.
+    pub(crate) spec_enc: Vec<u8>,
     pub(crate) created: Timestamp,
 }
 
@@ -28,7 +28,7 @@ impl ReceiptRow {
             booking: BookingId::from_uuid(get(row, "booking")?),
             hook: get(row, "hook")?,
             verdict: get(row, "verdict")?,
-            spec: get(row, "spec")?,
+            spec_enc: get(row, "spec_enc")?,
             created: Timestamp::from_micros(get(row, "create_us")?),
         })
     }
@@ -39,4 +39,16 @@ pub(crate) async fn find<C: ConnectionTrait>(conn: &C, area: &str, id: ReceiptId
     let sql = "SELECT * FROM receipt WHERE area = $1 AND id = $2";
     let row = one(conn, sql, vec![area.into(), id.uuid().into()]).await?;
     row.as_ref().map(ReceiptRow::read).transpose()
+}
+
+/// The receipt of the decision by rules that let a booking in.
+pub(crate) async fn accepting<C: ConnectionTrait>(
+    conn: &C,
+    area: &str,
+    booking: BookingId,
+) -> Result<Option<ReceiptId>> {
+    let sql =
+        "SELECT id FROM receipt WHERE area = $1 AND booking = $2 AND hook = 'booking-eligibility' ORDER BY id LIMIT 1";
+    let row = one(conn, sql, vec![area.into(), booking.uuid().into()]).await?;
+    row.map(|row| Ok(ReceiptId::from_uuid(get(&row, "id")?))).transpose()
 }

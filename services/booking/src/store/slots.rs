@@ -1,5 +1,7 @@
 //! Rows of slots.
 
+use std::collections::HashSet;
+
 use linli_kernel::{Id as _, Timestamp};
 use linli_kit::Result;
 use linli_kit::store::Tx;
@@ -12,6 +14,7 @@ use crate::ids::SlotId;
 /// Whether a slot takes place, as the contract numbers it.
 pub(crate) const OPEN: i64 = 1;
 pub(crate) const CANCELLED: i64 = 2;
+pub(crate) const CLOSED: i64 = 3;
 
 /// A slot as it is stored.
 #[derive(Debug, Clone)]
@@ -142,18 +145,30 @@ pub(crate) async fn insert_missing(tx: &Tx<'_>, template: &Template, spans: &[(S
     Ok(inserted)
 }
 
-/// Deletes the open future slots of a schedule that no booking has ever touched.
-///
-/// The lock comes first: a booking that is being written holds it, and its row is then seen by the second statement.
-pub(crate) async fn delete_untouched(tx: &Tx<'_>, area: &str, schedule: &str, now: Timestamp) -> Result<u64> {
-    let sql = "SELECT id FROM slot WHERE area = $1 AND schedule = $2 AND start_us > $3 AND state = 1 AND taken = 0 \
-               AND waiting = 0";
+/// Locks the future slots of a schedule that are open or closed, until the end of the transaction: a booking that is being
+/// written holds such a lock, and its row is seen by what is read afterwards.
+pub(crate) async fn lock_future(tx: &Tx<'_>, area: &str, schedule: &str, now: Timestamp) -> Result<Vec<SlotRow>> {
+    let sql = "SELECT id FROM slot WHERE area = $1 AND schedule = $2 AND start_us > $3 AND state IN (1, 3)";
     let rows = all(tx.conn(), sql, vec![area.into(), schedule.into(), now.micros().into()]).await?;
     let keys = rows.iter().map(|row| Ok((area.to_owned(), SlotId::from_uuid(get(row, "id")?))));
-    super::lock_slots(tx, &keys.collect::<Result<Vec<_>>>()?).await?;
-    let sql = "DELETE FROM slot WHERE area = $1 AND schedule = $2 AND start_us > $3 AND state = 1 AND taken = 0 \
+    super::lock_slots(tx, &keys.collect::<Result<Vec<_>>>()?).await
+}
+
+/// Deletes the locked future slots of a schedule that no booking has ever touched; those that stay.
+pub(crate) async fn delete_untouched(
+    tx: &Tx<'_>,
+    area: &str,
+    schedule: &str,
+    now: Timestamp,
+    locked: Vec<SlotRow>,
+) -> Result<Vec<SlotRow>> {
+    let sql = "DELETE FROM slot WHERE area = $1 AND schedule = $2 AND start_us > $3 AND state IN (1, 3) AND taken = 0 \
                AND waiting = 0 AND NOT EXISTS (SELECT 1 FROM booking b WHERE b.area = slot.area AND b.slot = slot.id)";
-    execute(tx, sql, vec![area.into(), schedule.into(), now.micros().into()]).await
+    execute(tx, sql, vec![area.into(), schedule.into(), now.micros().into()]).await?;
+    let sql = "SELECT id FROM slot WHERE area = $1 AND schedule = $2 AND start_us > $3 AND state IN (1, 3)";
+    let rows = all(tx.conn(), sql, vec![area.into(), schedule.into(), now.micros().into()]).await?;
+    let left = rows.iter().map(|row| Ok(SlotId::from_uuid(get(row, "id")?))).collect::<Result<HashSet<SlotId>>>()?;
+    Ok(locked.into_iter().filter(|slot| left.contains(&slot.id)).collect())
 }
 
 /// Whether a schedule has open bookings.

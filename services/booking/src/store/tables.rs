@@ -1,7 +1,9 @@
 //! The tables of booking: one migration list for both engines, and the class of every column.
 //!
 //! `state` holds the contract's number; `awaits` what a pending booking waits for (1 approval, 2 hold). `spec` is the part
-//! of a booking that nobody filters by, as an encoded message without its texts; the texts are sealed in `secret_enc`.
+//! of a booking that nobody filters by, as an encoded message without its texts; the texts, also those of its reasons, are
+//! sealed in `secret_enc`. `used_*` is the usage that the accepting decision saw, `home_unit` the unit of a resident of
+//! another area, `tries` how often the ledger was asked anew to settle the hold.
 
 use linli_kit::columns::Class;
 use linli_kit::store::Migration;
@@ -15,9 +17,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
            area TEXT NOT NULL, id BLOB NOT NULL, schedule TEXT NOT NULL, offering TEXT NOT NULL, station TEXT NOT NULL,
            kind TEXT NOT NULL, start_us INTEGER NOT NULL, end_us INTEGER NOT NULL, capacity INTEGER NOT NULL,
            taken INTEGER NOT NULL, waiting INTEGER NOT NULL, next_seq INTEGER NOT NULL, state INTEGER NOT NULL,
-           version INTEGER NOT NULL, PRIMARY KEY (area, id), CHECK (taken >= 0 AND taken <= capacity)
+           version INTEGER NOT NULL, PRIMARY KEY (area, id),
+           CONSTRAINT slot_seats CHECK (taken >= 0 AND taken <= capacity)
          ) STRICT",
-        "CREATE UNIQUE INDEX slot_once ON slot (area, schedule, start_us)",
+        "CREATE UNIQUE INDEX slot_once ON slot (area, schedule, start_us) WHERE state <> 3",
         "CREATE INDEX slot_start ON slot (area, start_us, id)",
         "CREATE INDEX slot_offering ON slot (area, offering, start_us)",
         "CREATE TABLE booking (
@@ -25,8 +28,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
            mode INTEGER NOT NULL, tags TEXT NOT NULL, resident TEXT NOT NULL, unit TEXT NOT NULL, station_unit TEXT NOT NULL,
            booked_by TEXT NOT NULL, on_behalf INTEGER NOT NULL, party INTEGER NOT NULL, state INTEGER NOT NULL,
            awaits INTEGER NOT NULL, approval INTEGER NOT NULL, priority INTEGER NOT NULL, seq INTEGER NOT NULL,
-           price_asset TEXT NOT NULL, price_value INTEGER NOT NULL, hold TEXT NOT NULL, start_us INTEGER NOT NULL,
+           price_asset TEXT NOT NULL, price_value INTEGER NOT NULL, hold TEXT NOT NULL, settlement INTEGER NOT NULL,
+           tries INTEGER NOT NULL, start_us INTEGER NOT NULL,
            end_us INTEGER NOT NULL, week INTEGER NOT NULL, month INTEGER NOT NULL, expires_us INTEGER,
+           used_open INTEGER NOT NULL, used_week INTEGER NOT NULL, used_month INTEGER NOT NULL,
+           used_no_shows INTEGER NOT NULL, home_unit TEXT NOT NULL,
            spec BLOB NOT NULL, secret_enc BLOB NOT NULL, create_us INTEGER NOT NULL, update_us INTEGER NOT NULL,
            version INTEGER NOT NULL, PRIMARY KEY (area, id)
          ) STRICT",
@@ -39,7 +45,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
          ) STRICT, WITHOUT ROWID",
         "CREATE TABLE receipt (
            area TEXT NOT NULL, id BLOB NOT NULL, booking BLOB NOT NULL, hook TEXT NOT NULL, verdict TEXT NOT NULL,
-           spec BLOB NOT NULL, create_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+           spec_enc BLOB NOT NULL, create_us INTEGER NOT NULL, PRIMARY KEY (area, id)
          ) STRICT",
         "CREATE INDEX receipt_booking ON receipt (area, booking)",
         "CREATE TABLE schedule_horizon (
@@ -56,9 +62,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
            area text NOT NULL, id uuid NOT NULL, schedule text NOT NULL, offering text NOT NULL, station text NOT NULL,
            kind text NOT NULL, start_us bigint NOT NULL, end_us bigint NOT NULL, capacity bigint NOT NULL,
            taken bigint NOT NULL, waiting bigint NOT NULL, next_seq bigint NOT NULL, state bigint NOT NULL,
-           version bigint NOT NULL, PRIMARY KEY (area, id), CHECK (taken >= 0 AND taken <= capacity)
+           version bigint NOT NULL, PRIMARY KEY (area, id),
+           CONSTRAINT slot_seats CHECK (taken >= 0 AND taken <= capacity)
          ) WITH (fillfactor = 80)",
-        "CREATE UNIQUE INDEX slot_once ON slot (area, schedule, start_us)",
+        "CREATE UNIQUE INDEX slot_once ON slot (area, schedule, start_us) WHERE state <> 3",
         "CREATE INDEX slot_start ON slot (area, start_us, id)",
         "CREATE INDEX slot_offering ON slot (area, offering, start_us)",
         "CREATE TABLE booking (
@@ -66,8 +73,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
            mode bigint NOT NULL, tags text NOT NULL, resident text NOT NULL, unit text NOT NULL, station_unit text NOT NULL,
            booked_by text NOT NULL, on_behalf bigint NOT NULL, party bigint NOT NULL, state bigint NOT NULL,
            awaits bigint NOT NULL, approval bigint NOT NULL, priority bigint NOT NULL, seq bigint NOT NULL,
-           price_asset text NOT NULL, price_value bigint NOT NULL, hold text NOT NULL, start_us bigint NOT NULL,
+           price_asset text NOT NULL, price_value bigint NOT NULL, hold text NOT NULL, settlement bigint NOT NULL,
+           tries bigint NOT NULL, start_us bigint NOT NULL,
            end_us bigint NOT NULL, week bigint NOT NULL, month bigint NOT NULL, expires_us bigint,
+           used_open bigint NOT NULL, used_week bigint NOT NULL, used_month bigint NOT NULL,
+           used_no_shows bigint NOT NULL, home_unit text NOT NULL,
            spec bytea NOT NULL, secret_enc bytea NOT NULL, create_us bigint NOT NULL, update_us bigint NOT NULL,
            version bigint NOT NULL, PRIMARY KEY (area, id)
          )",
@@ -80,7 +90,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
          )",
         "CREATE TABLE receipt (
            area text NOT NULL, id uuid NOT NULL, booking uuid NOT NULL, hook text NOT NULL, verdict text NOT NULL,
-           spec bytea NOT NULL, create_us bigint NOT NULL, PRIMARY KEY (area, id)
+           spec_enc bytea NOT NULL, create_us bigint NOT NULL, PRIMARY KEY (area, id)
          )",
         "CREATE INDEX receipt_booking ON receipt (area, booking)",
         "CREATE TABLE schedule_horizon (
@@ -94,8 +104,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
     ],
 }];
 
-/// The class of every column. Residents stand there by id; what they answered or described is sealed; the facts in a
-/// receipt belong to a pseudonym.
+/// The class of every column. Residents stand there by id; what they answered or described, the reasons that they were told
+/// and the facts in a receipt are sealed.
 pub(crate) const COLUMNS: &[(&str, &str, Class)] = &[
     ("slot", "area", Class::Public),
     ("slot", "id", Class::Public),
@@ -132,11 +142,18 @@ pub(crate) const COLUMNS: &[(&str, &str, Class)] = &[
     ("booking", "price_asset", Class::Public),
     ("booking", "price_value", Class::Public),
     ("booking", "hold", Class::Public),
+    ("booking", "settlement", Class::Public),
+    ("booking", "tries", Class::Public),
     ("booking", "start_us", Class::Public),
     ("booking", "end_us", Class::Public),
     ("booking", "week", Class::Public),
     ("booking", "month", Class::Public),
     ("booking", "expires_us", Class::Public),
+    ("booking", "used_open", Class::Public),
+    ("booking", "used_week", Class::Public),
+    ("booking", "used_month", Class::Public),
+    ("booking", "used_no_shows", Class::Public),
+    ("booking", "home_unit", Class::Public),
     ("booking", "spec", Class::Public),
     ("booking", "secret_enc", Class::Sensitive),
     ("booking", "create_us", Class::Public),
@@ -151,7 +168,7 @@ pub(crate) const COLUMNS: &[(&str, &str, Class)] = &[
     ("receipt", "booking", Class::Public),
     ("receipt", "hook", Class::Public),
     ("receipt", "verdict", Class::Public),
-    ("receipt", "spec", Class::Public),
+    ("receipt", "spec_enc", Class::Personal),
     ("receipt", "create_us", Class::Public),
     ("schedule_horizon", "area", Class::Public),
     ("schedule_horizon", "schedule", Class::Public),

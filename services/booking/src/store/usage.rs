@@ -27,6 +27,14 @@ pub(crate) struct Counts {
     pub(crate) version: i64,
 }
 
+impl Counts {
+    /// The same without one booking that is ahead, which these count.
+    pub(crate) fn without_one(self) -> Self {
+        let less = |n: i32| (n - 1).max(0);
+        Self { open: less(self.open), week: less(self.week), month: less(self.month), ..self }
+    }
+}
+
 /// Whose usage of what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {

@@ -1,9 +1,12 @@
 //! The invariants, recounted with SQL that knows nothing of how the rows were written. Reads only.
 
+use linli_kernel::Id as _;
 use linli_kit::Result;
 use linli_kit::store::Store;
 
 use super::{all, get, one};
+use crate::domain::Settlement;
+use crate::ids::BookingId;
 
 /// One invariant with its query for what breaks it and its count of what was looked at.
 pub(crate) struct Check {
@@ -18,6 +21,9 @@ pub(crate) struct Check {
 }
 
 /// The invariants that single queries tell, in their order. `$2` is the present instant where it stands.
+///
+/// Quotas: of the bookings of one resident and kind that all still count, each was decided on a count that included those
+/// written before it. So in the order of what they saw, the n-th has seen n at least.
 pub(crate) const CHECKS: &[Check] = &[
     Check {
         id: "booking.no-oversell",
@@ -33,16 +39,34 @@ pub(crate) const CHECKS: &[Check] = &[
         title: "INVARIANT_WAITLIST",
         broken: "SELECT b.id AS what, 'wants ' || b.party || ' of ' || (s.capacity - s.taken) || ' free seats' AS detail \
             FROM booking b JOIN slot s ON s.area = b.area AND s.id = b.slot WHERE b.area = $1 AND b.state = 2 \
-            AND (s.state <> 1 OR (s.start_us > $2 AND b.party <= s.capacity - s.taken)) LIMIT 100",
+            AND s.state <> 2 AND s.start_us > $2 AND b.party <= s.capacity - s.taken LIMIT 100",
         counted: "SELECT count(*) AS n FROM booking WHERE area = $1 AND state = 2",
+    },
+    Check {
+        id: "booking.cancelled-slot",
+        title: "INVARIANT_CANCELLED_SLOT",
+        broken: "SELECT b.id AS what, 'still ahead, though its slot was cancelled' AS detail FROM booking b \
+            JOIN slot s ON s.area = b.area AND s.id = b.slot WHERE b.area = $1 AND $2 > 0 AND s.state = 2 \
+            AND b.state IN (1, 2, 3) LIMIT 100",
+        counted: "SELECT count(*) AS n FROM slot WHERE area = $1 AND state = 2",
     },
     Check {
         id: "booking.quota",
         title: "INVARIANT_QUOTA",
-        broken: "SELECT b.id AS what, 'accepted, though its rules said ' || r.verdict AS detail FROM receipt r \
+        broken: "SELECT what, detail FROM ( \
+            SELECT b.id AS what, 'accepted, though its rules said ' || r.verdict AS detail FROM receipt r \
             JOIN booking b ON b.area = r.area AND b.id = r.booking WHERE r.area = $1 AND $2 > 0 \
-            AND r.hook = 'booking-eligibility' AND r.verdict = 'deny' AND b.state <> 8 LIMIT 100",
-        counted: "SELECT count(*) AS n FROM receipt WHERE area = $1 AND hook = 'booking-eligibility'",
+            AND r.hook IN ('booking-eligibility', 'booking-promotion') AND r.verdict = 'deny' AND b.state <> 8 \
+            UNION ALL SELECT id, 'decided on ' || used_month || ' this month, as another was' FROM (SELECT id, used_month, \
+            ROW_NUMBER() OVER (PARTITION BY resident, kind, month ORDER BY used_month, id) AS nth FROM booking \
+            WHERE area = $1 AND state <= 5) m WHERE used_month < nth - 1 \
+            UNION ALL SELECT id, 'decided on ' || used_week || ' this week, as another was' FROM (SELECT id, used_week, \
+            ROW_NUMBER() OVER (PARTITION BY resident, kind, week ORDER BY used_week, id) AS nth FROM booking \
+            WHERE area = $1 AND state <= 5) w WHERE used_week < nth - 1 \
+            UNION ALL SELECT id, 'decided on ' || used_open || ' ahead, as another was' FROM (SELECT id, used_open, \
+            ROW_NUMBER() OVER (PARTITION BY resident, kind ORDER BY used_open, id) AS nth FROM booking \
+            WHERE area = $1 AND state <= 4) o WHERE used_open < nth - 1) q LIMIT 100",
+        counted: "SELECT count(*) AS n FROM booking WHERE area = $1 AND state <= 5",
     },
     Check {
         id: "booking.refusal-has-receipt",
@@ -73,30 +97,36 @@ impl Check {
     }
 }
 
-/// Receipts of accepted bookings by eligibility, for recounting quotas: `(booking, resident, kind, month, facts)`.
-pub(crate) struct Accepted {
-    pub(crate) booking: uuid::Uuid,
-    pub(crate) key: (String, String, i64),
-    pub(crate) spec: Vec<u8>,
+/// A priced booking whose hold does not stand as its state wants.
+pub(crate) struct Unsettled {
+    pub(crate) id: BookingId,
+    /// Whether it still waits for its hold, which has no name yet.
+    pub(crate) waits: bool,
+    pub(crate) completed: bool,
+    pub(crate) settlement: Settlement,
+    pub(crate) tries: i64,
 }
 
-/// Accepted bookings that still count, with their eligibility receipts, in the order of their creation.
-pub(crate) async fn accepted(store: &Store, area: &str) -> Result<Vec<Accepted>> {
-    let sql = "SELECT b.id, b.resident, b.kind, b.month, r.spec FROM booking b \
-               JOIN receipt r ON r.area = b.area AND r.booking = b.id AND r.hook = 'booking-eligibility' \
-               WHERE b.area = $1 AND b.state <= 5 ORDER BY b.id LIMIT 100000";
+/// How many priced bookings there are, and those whose price is not where it belongs: set aside while they are ahead, taken
+/// when completed, given back when they came to nothing.
+pub(crate) async fn unsettled(store: &Store, area: &str) -> Result<(i64, Vec<Unsettled>)> {
+    let sql = "SELECT count(*) AS n FROM booking WHERE area = $1 AND price_value > 0";
+    let row = one(store.reader(), sql, vec![area.into()]).await?;
+    let priced = row.map_or(Ok(0), |row| get(&row, "n"))?;
+    let sql = "SELECT id, state, settlement, tries FROM booking WHERE area = $1 AND price_value > 0 AND ( \
+               (state IN (3, 4) AND (hold = '' OR settlement <> 1)) OR (state = 1 AND awaits = 2) \
+               OR (state = 5 AND settlement <> 3) OR (state IN (6, 7, 8) AND hold <> '' AND settlement <> 5)) \
+               ORDER BY settlement DESC, id LIMIT 10000";
     let rows = all(store.reader(), sql, vec![area.into()]).await?;
     let read = |row: &sea_orm::QueryResult| {
-        let key = (get(row, "resident")?, get(row, "kind")?, get(row, "month")?);
-        Ok(Accepted { booking: get(row, "id")?, key, spec: get(row, "spec")? })
+        let state: i64 = get(row, "state")?;
+        Ok(Unsettled {
+            id: BookingId::from_uuid(get(row, "id")?),
+            waits: state == 1,
+            completed: state == 5,
+            settlement: Settlement::from_number(get(row, "settlement")?),
+            tries: get(row, "tries")?,
+        })
     };
-    rows.iter().map(read).collect()
-}
-
-/// Open priced bookings without a hold, as `(id, pending)`.
-pub(crate) async fn unheld(store: &Store, area: &str) -> Result<Vec<(uuid::Uuid, bool)>> {
-    let sql = "SELECT id, state FROM booking WHERE area = $1 AND price_value > 0 AND hold = '' \
-               AND (state IN (3, 4) OR (state = 1 AND awaits = 2)) LIMIT 10000";
-    let rows = all(store.reader(), sql, vec![area.into()]).await?;
-    rows.iter().map(|row| Ok((get(row, "id")?, get::<i64>(row, "state")? == 1))).collect()
+    Ok((priced, rows.iter().map(read).collect::<Result<_>>()?))
 }

@@ -1,13 +1,8 @@
 //! Many at once: seats, quotas, retries, waitlists, and how many calls a booking costs.
 
 use linli_proto::booking::*;
-use tonic_types::StatusExt as _;
 
 use crate::suite::*;
-
-fn reason(status: &tonic::Status) -> String {
-    status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_claims_run_on_postgres_when_a_server_is_given() {

@@ -201,3 +201,86 @@ async fn a_hold_that_outlived_its_booking_is_found_and_given_back() {
         suite.eventually("voided", |world| world.holds_in(HoldState::Voided) == 1).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_an_office_is_a_resident_in_their_own_bookings() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { cancel_before_min: 24 * 60, ..haircut() }, 2, 60).await;
+        let own = suite.book(WORKER, &slots[0].name).await.expect("books for themselves");
+        assert!(!own.on_behalf, "{}", suite.engine);
+        let late = suite.cancel(WORKER, &own.name).await.expect_err("too late for a resident");
+        assert_eq!(reason(&late), "TOO_LATE");
+        let other = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        suite.cancel(WORKER, &other.name).await.expect("an office has no limit");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_booked_decided_and_served_is_recorded() {
+    for suite in suites().await {
+        let slots = suite.open(haircut(), 3, 60).await;
+        *suite.world.approval.lock() = true;
+        let wish = Booking { slot: slots[0].name.clone(), resident: person("a"), ..Booking::default() };
+        let booking = suite.book_as(WORKER, wish.clone()).await.expect("on behalf");
+        let approve = ApproveBookingRequest { name: booking.name.clone(), request_id: String::new() };
+        suite.as_(OPERATOR).approve_booking(approve).await.expect("approves");
+        suite.clock.advance_to(START.plus_secs(6 * HOUR));
+        let done = suite.complete(WORKER, &booking.name).await.expect("completes");
+        let steps: Vec<(BookingState, &str, bool)> =
+            done.transitions.iter().map(|step| (step.state(), step.actor.as_str(), step.on_behalf)).collect();
+        let want = [
+            (BookingState::Pending, WORKER, true),
+            (BookingState::Confirmed, OPERATOR, false),
+            (BookingState::Completed, WORKER, false),
+        ];
+        assert_eq!(steps, want, "{}", suite.engine);
+        assert_eq!(suite.receipts(&booking.name, "booking-approval").await[0].verdict, "approved");
+        let wish = Booking { slot: slots[1].name.clone(), ..wish };
+        let refused = suite.book_as(WORKER, wish).await.expect("on behalf");
+        let refuse = RefuseBookingRequest { name: refused.name.clone(), ..RefuseBookingRequest::default() };
+        suite.as_(OPERATOR).refuse_booking(refuse).await.expect("refuses");
+        assert_eq!(suite.receipts(&refused.name, "booking-approval").await[0].verdict, "refused");
+        assert!(suite.receipts(&refused.name, "booking-price").await.is_empty(), "no price was asked");
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_moves_up_is_not_told_who_made_room() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { waitlist: true, ..haircut() }, 1, 60).await;
+        let first = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let next = suite.book(&person("b"), &slots[0].name).await.expect("waits");
+        suite.cancel(&person("a"), &first.name).await.expect("cancels");
+        let actors: Vec<String> = suite.get(&next.name).await.transitions.into_iter().map(|step| step.actor).collect();
+        assert_eq!(actors, [person("b"), "services/booking".to_owned()], "{}", suite.engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_came_meanwhile_gets_the_facts_that_it_needs() {
+    for suite in suites().await {
+        let slots = suite.open(haircut(), 3, 60).await;
+        // The rules need balances by now, and whoever is asked what they need does not know it yet.
+        *suite.world.wants_balances.lock() = true;
+        *suite.world.revision.lock() = "r2".into();
+        *suite.world.behind.lock() = 2;
+        let booking = suite.book(&person("a"), &slots[0].name).await.expect("an outcome");
+        assert_eq!(booking.state(), BookingState::Confirmed, "{}: {:?}", suite.engine, booking.reasons);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_pay_reads_why_in_words() {
+    for suite in suites().await {
+        let slots = suite.open(Offering { base_price: points(500), ..haircut() }, 1, 60).await;
+        let booking = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let refused = suite.until(&booking.name, BookingState::Refused).await;
+        assert_eq!(
+            refused.reasons[0].text.as_ref().map(|text| text.zh_cn.as_str()),
+            Some("积分不足。"),
+            "{}",
+            suite.engine
+        );
+    }
+}

@@ -8,7 +8,13 @@
 
 mod catalogue;
 mod concurrency;
+mod guests;
+mod households;
 mod life;
 mod privacy;
+mod promote;
+mod schedules;
+mod settle;
 mod stubs;
 mod suite;
+mod verify;

@@ -96,3 +96,37 @@ async fn residents_of_another_area_book_only_what_serves_them() {
         assert_eq!(stranger.get_details_error_info().map(|i| i.reason).as_deref(), Some("NOT_SERVED_HERE"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_types_as_a_reason_is_bounded_sealed_and_read_by_the_resident() {
+    for suite in suites().await {
+        let slots = suite.open(haircut(), 3, 60).await;
+        *suite.world.approval.lock() = true;
+        let pending = suite.book(&person("a"), &slots[0].name).await.expect("books");
+        let typed =
+            |zh: &str| RefuseBookingRequest { name: pending.name.clone(), reason: text(zh), request_id: String::new() };
+        let long = suite.as_(WORKER).refuse_booking(typed(&"长".repeat(501))).await.expect_err("too long");
+        assert_eq!(reason(&long), "FIELD_TOO_LONG", "{}", suite.engine);
+        suite.as_(WORKER).refuse_booking(typed("shibboleth one")).await.expect("refuses");
+        let own = GetBookingRequest { name: pending.name.clone() };
+        let own = suite.as_(&person("a")).get_booking(own).await.expect("their own").into_inner();
+        assert_eq!(own.reasons[0].message, "shibboleth one");
+        let other = suite.book(&person("b"), &slots[1].name).await.expect("books");
+        let cancel =
+            |zh: &str| CancelSlotRequest { name: slots[1].name.clone(), reason: text(zh), request_id: String::new() };
+        let long = suite.as_(OPERATOR).cancel_slot(cancel(&"长".repeat(501))).await.expect_err("too long");
+        assert_eq!(reason(&long), "FIELD_TOO_LONG");
+        suite.as_(OPERATOR).cancel_slot(cancel("shibboleth two")).await.expect("cancels");
+        assert_eq!(
+            suite.get(&other.name).await.reasons[0].text.as_ref().map(|t| t.zh_cn.as_str()),
+            Some("shibboleth two")
+        );
+        let mut stored = suite.bytes_of("booking", "spec").await;
+        stored.extend(suite.bytes_of("booking", "secret_enc").await);
+        stored.extend(suite.bytes_of("receipt", "spec_enc").await);
+        for told in ["shibboleth", "ask-first", "age_years", "slot-cancelled"] {
+            let open = stored.windows(told.len()).any(|window| window == told.as_bytes());
+            assert!(!open, "{told} lies open on {}", suite.engine);
+        }
+    }
+}

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic_prost::ProstCodec;
+use tonic_types::StatusExt as _;
 
 /// What the peers know and have done.
 #[derive(Default)]
@@ -26,8 +27,20 @@ pub struct World {
     pub per_month: Mutex<i32>,
     /// Whether the rule sends every booking to a person.
     pub approval: Mutex<bool>,
-    /// Whether a rule needs balances.
+    /// Whether a rule needs balances, and denies whom it sees without.
     pub wants_balances: Mutex<bool>,
+    /// Revision of the rules.
+    pub revision: Mutex<String>,
+    /// So many questions about what rules need are still answered by a replica that knows the first rules only.
+    pub behind: Mutex<usize>,
+    /// Residents older than this are denied; 0: no rule.
+    pub denied_above: Mutex<i32>,
+    /// Whether everybody who waits is scored with how many wait.
+    pub scored_by_length: Mutex<bool>,
+    /// Whether rules do not answer at the moment.
+    pub rules_down: Mutex<bool>,
+    /// So many captures and voids are refused, though the hold stands.
+    pub refusals: Mutex<usize>,
     /// Whether the ledger places no holds at the moment.
     pub ledger_down: Mutex<bool>,
     /// Units that every resident has.
@@ -45,7 +58,13 @@ impl World {
         self.holds.lock().values().filter(|(s, _)| *s == state).count()
     }
 
-    fn facts(request: &org::BatchGetResidentFactsRequest) -> org::BatchGetResidentFactsResponse {
+    fn facts(request: &org::BatchGetResidentFactsRequest) -> Result<org::BatchGetResidentFactsResponse, tonic::Status> {
+        if request.names.len() > 1000 {
+            return Err(tonic::Status::invalid_argument("FIELD_TOO_MANY"));
+        }
+        if request.names.iter().any(|name| !of_area(name, &request.parent)) {
+            return Err(tonic::Status::invalid_argument("AREA_MISMATCH"));
+        }
         let facts = request.names.iter().filter(|name| !name.ends_with("nobody")).map(|name| {
             // `per-old-80` was born 80 years before 2026.
             let age = name.rsplit('-').next().and_then(|n| n.parse::<i32>().ok()).filter(|_| name.contains("old"));
@@ -57,7 +76,14 @@ impl World {
                 ..org::ResidentFacts::default()
             }
         });
-        org::BatchGetResidentFactsResponse { facts: facts.collect() }
+        Ok(org::BatchGetResidentFactsResponse { facts: facts.collect() })
+    }
+
+    fn household(request: &org::GetHouseholdRequest) -> Result<org::Household, tonic::Status> {
+        if request.name.ends_with("hh-none") {
+            return Err(tonic::Status::not_found("RESOURCE_NOT_FOUND"));
+        }
+        Ok(org::Household { name: request.name.clone(), ..org::Household::default() })
     }
 
     fn evaluate(&self, request: &rules::EvaluateRequest) -> rules::EvaluateResponse {
@@ -70,7 +96,15 @@ impl World {
                     text: Some(Text { zh_cn: zh.into(), en: code.into() }),
                     ..Reason::default()
                 };
-                let (verdict, reasons) = if limit > 0 && used >= limit {
+                let above = *self.denied_above.lock();
+                let age = facts.who.as_ref().map_or(0, |who| who.age_years);
+                let resident = facts.who.as_ref().is_some_and(|who| who.standing == "resident");
+                let blind = resident && *self.wants_balances.lock() && facts.balances.is_empty();
+                let (verdict, reasons) = if blind {
+                    (rules::Verdict::Deny, vec![reason("no-balances", "看不到积分")])
+                } else if above > 0 && age > above {
+                    (rules::Verdict::Deny, vec![reason("too-old", "年龄不符")])
+                } else if limit > 0 && used >= limit {
                     (rules::Verdict::Deny, vec![reason("already-this-month", "本月已约")])
                 } else if *self.approval.lock() {
                     (rules::Verdict::NeedsApproval, vec![reason("ask-first", "需审批")])
@@ -81,28 +115,53 @@ impl World {
             }
             Hook::Price(facts) => Answer::Price(rules::PriceAnswer { price: facts.base.clone(), reasons: Vec::new() }),
             Hook::Priority(facts) => {
+                let length = i32::try_from(facts.queue.len()).unwrap_or(i32::MAX);
+                let by_length = *self.scored_by_length.lock();
                 let age = |w: &rules::Waiting| w.who.as_ref().map_or(0, |who| who.age_years);
-                Answer::Priority(rules::PriorityAnswer { scores: facts.queue.iter().map(age).collect() })
+                let score = |w| if by_length { length } else { age(w) };
+                Answer::Priority(rules::PriorityAnswer { scores: facts.queue.iter().map(score).collect() })
             }
             Hook::Award(_) => unreachable!("booking never asks"),
         };
-        rules::EvaluateResponse { answer: Some(answer), parts: Vec::new(), revision: "r1".into() }
+        rules::EvaluateResponse { answer: Some(answer), parts: Vec::new(), revision: self.revision.lock().clone() }
     }
 
     fn effective(&self) -> rules::EffectiveRules {
+        let mut behind = self.behind.lock();
+        if *behind > 0 {
+            *behind -= 1;
+            return rules::EffectiveRules { facts: vec!["usage".into()], ..rules::EffectiveRules::default() };
+        }
         let facts =
             if *self.wants_balances.lock() { vec!["usage".into(), "balances".into()] } else { vec!["usage".into()] };
-        rules::EffectiveRules { bindings: Vec::new(), facts, revision: "r1".into() }
+        rules::EffectiveRules { bindings: Vec::new(), facts, revision: self.revision.lock().clone() }
     }
 
-    fn balances(&self, request: &points::BatchGetBalancesRequest) -> points::BatchGetBalancesResponse {
+    fn evaluate_all(
+        &self,
+        request: &rules::BatchEvaluateRequest,
+    ) -> Result<rules::BatchEvaluateResponse, tonic::Status> {
+        if *self.rules_down.lock() {
+            return Err(tonic::Status::unavailable("STORAGE_UNAVAILABLE"));
+        }
+        let responses = request.requests.iter().map(|r| self.evaluate(r)).collect();
+        Ok(rules::BatchEvaluateResponse { responses })
+    }
+
+    fn balances(
+        &self,
+        request: &points::BatchGetBalancesRequest,
+    ) -> Result<points::BatchGetBalancesResponse, tonic::Status> {
+        if request.holders.iter().any(|holder| !of_area(holder, &request.parent)) {
+            return Err(tonic::Status::invalid_argument("AREA_MISMATCH"));
+        }
         let account = |holder: &String| points::Account {
             asset: "points".into(),
             holder: holder.clone(),
             available: *self.balance.lock(),
             ..points::Account::default()
         };
-        points::BatchGetBalancesResponse { accounts: request.holders.iter().map(account).collect() }
+        Ok(points::BatchGetBalancesResponse { accounts: request.holders.iter().map(account).collect() })
     }
 
     fn hold(&self, request: points::CreateHoldRequest) -> Result<points::Hold, tonic::Status> {
@@ -110,9 +169,12 @@ impl World {
             return Err(tonic::Status::unavailable("STORAGE_UNAVAILABLE"));
         }
         let hold = request.hold.unwrap_or_default();
+        if !of_area(&hold.from, &request.parent) {
+            return Err(tonic::Status::invalid_argument("AREA_MISMATCH"));
+        }
         let value = hold.amount.as_ref().map_or(0, |amount: &Amount| amount.value);
         if value > *self.balance.lock() {
-            return Err(tonic::Status::failed_precondition("INSUFFICIENT_BALANCE"));
+            return Err(refused("INSUFFICIENT_BALANCE"));
         }
         let name = format!("{}/holds/hld-{}", request.parent, request.request_id);
         self.holds.lock().entry(name.clone()).or_insert((points::HoldState::Placed, hold.cause.clone()));
@@ -120,12 +182,29 @@ impl World {
     }
 
     fn settle(&self, name: &str, to: points::HoldState) -> Result<points::Hold, tonic::Status> {
+        let mut refusals = self.refusals.lock();
+        if *refusals > 0 {
+            *refusals -= 1;
+            return Err(refused("HOLDER_CAP_REACHED"));
+        }
         match self.holds.lock().get_mut(name) {
             Some((state, _)) if *state == points::HoldState::Placed => {
                 *state = to;
                 Ok(points::Hold { name: name.into(), state: to as i32, ..points::Hold::default() })
             }
-            _ => Err(tonic::Status::failed_precondition("HOLD_NOT_PLACED")),
+            _ => Err(refused("HOLD_NOT_OPEN")),
+        }
+    }
+
+    fn get_hold(&self, name: &str) -> Result<points::Hold, tonic::Status> {
+        match self.holds.lock().get(name) {
+            Some((state, cause)) => Ok(points::Hold {
+                name: name.into(),
+                state: *state as i32,
+                cause: cause.clone(),
+                ..points::Hold::default()
+            }),
+            None => Err(tonic::Status::not_found("RESOURCE_NOT_FOUND")),
         }
     }
 
@@ -139,6 +218,17 @@ impl World {
         };
         points::ListHoldsResponse { holds: holds.iter().map(hold).collect(), next_page_token: String::new() }
     }
+}
+
+/// Whether a name belongs to `areas/...`.
+fn of_area(name: &str, area: &str) -> bool {
+    name.strip_prefix(area).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// A refusal with its reason, as a ledger gives it.
+fn refused(reason: &str) -> tonic::Status {
+    let details = tonic_types::ErrorDetails::with_error_info(reason, "points.linli", HashMap::new());
+    tonic::Status::with_error_details(tonic::Code::FailedPrecondition, reason, details)
 }
 
 /// A handler of one method.
@@ -169,16 +259,11 @@ async fn answer(world: Arc<World>, request: Request<Body>) -> Response<Body> {
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
     *world.calls.lock().entry(method.clone()).or_default() += 1;
     match method.as_str() {
-        "BatchGetResidentFacts" => unary(request, |m| Ok(World::facts(&m))).await,
+        "BatchGetResidentFacts" => unary(request, |m| World::facts(&m)).await,
+        "GetHousehold" => unary(request, |m| World::household(&m)).await,
         "GetEffectiveRules" => unary(request, move |_: rules::GetEffectiveRulesRequest| Ok(world.effective())).await,
-        "BatchEvaluate" => {
-            let evaluate = move |m: rules::BatchEvaluateRequest| {
-                let responses = m.requests.iter().map(|r| world.evaluate(r)).collect();
-                Ok(rules::BatchEvaluateResponse { responses })
-            };
-            unary(request, evaluate).await
-        }
-        "BatchGetBalances" => unary(request, move |m| Ok(world.balances(&m))).await,
+        "BatchEvaluate" => unary(request, move |m| world.evaluate_all(&m)).await,
+        "BatchGetBalances" => unary(request, move |m| world.balances(&m)).await,
         "CreateHold" => unary(request, move |m| world.hold(m)).await,
         "CaptureHold" => {
             unary(request, move |m: points::CaptureHoldRequest| world.settle(&m.name, points::HoldState::Captured))
@@ -187,6 +272,7 @@ async fn answer(world: Arc<World>, request: Request<Body>) -> Response<Body> {
         "VoidHold" => {
             unary(request, move |m: points::VoidHoldRequest| world.settle(&m.name, points::HoldState::Voided)).await
         }
+        "GetHold" => unary(request, move |m: points::GetHoldRequest| world.get_hold(&m.name)).await,
         "ListHolds" => unary(request, move |_: points::ListHoldsRequest| Ok(world.list_holds())).await,
         other => panic!("booking is not expected to call {other}"),
     }

@@ -15,7 +15,7 @@ use linli_kit::store::Store;
 use linli_kit::testing::{TestStore, keyring, stores_with};
 use linli_proto::booking::booking_service_client::BookingServiceClient;
 use linli_proto::booking::*;
-use linli_proto::common::{Amount, Text, VerifyInvariantsRequest};
+use linli_proto::common::{Amount, InvariantCheck, Text, VerifyInvariantsRequest};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::interceptor::InterceptedService;
@@ -25,6 +25,9 @@ use crate::stubs::{Org, Points, Rules, World};
 
 pub const OPERATOR: &str = "systems/operator";
 pub const WORKER: &str = "areas/xinhua/people/per-worker";
+/// Manages one unit only.
+pub const GRID_MANAGER: &str = "areas/xinhua/people/per-manager";
+pub const GUANBA_WORKER: &str = "areas/guanba/people/per-worker";
 /// 2026-11-02T08:00 in Shanghai, a Monday.
 pub const START: Timestamp = Timestamp::from_secs(1_793_577_600);
 
@@ -40,7 +43,7 @@ pub struct Suite {
     stacks: [Stack; 2],
     turn: AtomicUsize,
     cancel: CancellationToken,
-    store: TestStore,
+    pub store: TestStore,
 }
 
 impl Drop for Suite {
@@ -62,22 +65,32 @@ pub async fn suites() -> Vec<Suite> {
 
 fn access() -> Access {
     let access = Access::new(Matrix::shipped().expect("the shipped matrix"), [OPERATOR.to_owned()]);
-    let area = |area: &str| AreaRow { area: area.into(), parent: String::new(), time_zone: "Asia/Shanghai".into() };
-    let unit = |unit: &str| UnitRow { area: "xinhua".into(), unit: unit.into(), path: format!("{unit}/") };
-    let worker = GrantRow {
-        appointment: "apt-1".into(),
-        subject: WORKER.into(),
-        area: "xinhua".into(),
+    let area = |area: &str, zone: &str| AreaRow { area: area.into(), parent: String::new(), time_zone: zone.into() };
+    let unit = |area: &str, unit: &str| UnitRow { area: area.into(), unit: unit.into(), path: format!("{unit}/") };
+    let post = |subject: &str, area: &str, role: &str| GrantRow {
+        appointment: format!("apt-{area}-{role}"),
+        subject: subject.into(),
+        area: area.into(),
         unit: "grid-1".into(),
-        role: "grid-worker".into(),
-        access_role: "worker".into(),
+        role: format!("grid-{role}"),
+        access_role: role.into(),
         start: Timestamp::from_secs(0),
         end: None,
     };
+    let china = "Asia/Shanghai";
     access.replace(Snapshot::new(
-        vec![area("xinhua"), area("guanba")],
-        vec![unit("grid-1"), unit("grid-2")],
-        vec![worker],
+        vec![
+            area("xinhua", china),
+            area("guanba", china),
+            area("spandau", "Europe/Berlin"),
+            area("atlantis", "Atlantic/Atlantis"),
+        ],
+        vec![unit("xinhua", "grid-1"), unit("xinhua", "grid-2"), unit("guanba", "grid-1")],
+        vec![
+            post(WORKER, "xinhua", "worker"),
+            post(GUANBA_WORKER, "guanba", "worker"),
+            post(GRID_MANAGER, "xinhua", "manager"),
+        ],
     ));
     access
 }
@@ -125,6 +138,16 @@ async fn suite(store: TestStore) -> Suite {
     Suite { world, clock, engine, signer, stacks: [first, second], turn: AtomicUsize::default(), cancel, store }
 }
 
+/// The reason of a refusal, or of its only bad field.
+pub fn reason(status: &Status) -> String {
+    use tonic_types::StatusExt as _;
+    let fields = status.get_details_bad_request().map(|bad| bad.field_violations).unwrap_or_default();
+    match fields.as_slice() {
+        [field] => field.description.rsplit('[').next().unwrap_or_default().trim_end_matches(']').to_owned(),
+        _ => status.get_details_error_info().map(|info| info.reason).unwrap_or_default(),
+    }
+}
+
 /// A resident of xinhua.
 pub fn person(id: impl std::fmt::Display) -> String {
     format!("areas/xinhua/people/per-{id}")
@@ -161,8 +184,20 @@ impl Suite {
 
     /// Makes an offering, a station and a daily schedule at 14:00; the slots, in order.
     pub async fn open(&self, offering: Offering, capacity: i32, duration_min: i32) -> Vec<Slot> {
+        self.open_in("areas/xinhua", offering, capacity, duration_min).await.expect("a schedule");
+        self.slots().await
+    }
+
+    /// The same in an area of choice.
+    pub async fn open_in(
+        &self,
+        area: &str,
+        offering: Offering,
+        capacity: i32,
+        duration_min: i32,
+    ) -> Result<Schedule, Status> {
         let mut op = self.as_(OPERATOR);
-        let parent = "areas/xinhua".to_owned();
+        let parent = area.to_owned();
         let create = CreateOfferingRequest {
             parent: parent.clone(),
             offering: Some(offering),
@@ -179,8 +214,8 @@ impl Suite {
         };
         op.create_station(create).await.expect("a station");
         let schedule = Schedule {
-            offering: "areas/xinhua/offerings/offer".into(),
-            station: "areas/xinhua/stations/hut".into(),
+            offering: format!("{area}/offerings/offer"),
+            station: format!("{area}/stations/hut"),
             rrule: "FREQ=DAILY".into(),
             start_local: "2026-11-02T14:00".into(),
             duration_min,
@@ -194,8 +229,67 @@ impl Suite {
             schedule_id: "daily".into(),
             request_id: String::new(),
         };
-        op.create_schedule(create).await.expect("a schedule");
-        self.slots().await
+        op.create_schedule(create).await.map(tonic::Response::into_inner)
+    }
+
+    /// One more schedule of the offering at the same place: an hour a time, one seat.
+    pub async fn schedule(
+        &self,
+        area: &str,
+        id: &str,
+        (rrule, start_local): (&str, &str),
+        horizon_days: i32,
+    ) -> Schedule {
+        let schedule = Schedule {
+            offering: format!("{area}/offerings/offer"),
+            station: format!("{area}/stations/hut"),
+            rrule: rrule.into(),
+            start_local: start_local.into(),
+            duration_min: 60,
+            capacity: 1,
+            horizon_days,
+            ..Schedule::default()
+        };
+        let create = CreateScheduleRequest {
+            parent: area.into(),
+            schedule: Some(schedule),
+            schedule_id: id.into(),
+            request_id: String::new(),
+        };
+        self.as_(OPERATOR).create_schedule(create).await.expect("a schedule").into_inner()
+    }
+
+    /// The slots of one schedule, in order.
+    pub async fn slots_of(&self, schedule: &Schedule) -> Vec<Slot> {
+        let parent = schedule.name.split("/schedules").next().unwrap_or_default().to_owned();
+        let filter = format!("schedule = \"{}\"", schedule.name);
+        let list = ListSlotsRequest { parent, page_size: 1000, filter, ..ListSlotsRequest::default() };
+        self.as_(OPERATOR).list_slots(list).await.expect("slots").into_inner().slots
+    }
+
+    /// Changes rows behind the service's back.
+    pub async fn tamper(&self, sql: &str) {
+        use sea_orm::ConnectionTrait as _;
+        let done = self.store.write("test.tamper", |tx| {
+            Box::pin(async move { Ok(tx.conn().execute_raw(tx.statement(sql, [])).await?.rows_affected()) })
+        });
+        assert!(done.await.expect("writes") > 0, "nothing was changed by {sql}");
+    }
+
+    /// The offering, changed.
+    pub async fn change_offering(&self, change: impl FnOnce(&mut Offering)) -> Result<Offering, Status> {
+        let get = GetOfferingRequest { name: "areas/xinhua/offerings/offer".into() };
+        let mut offering = self.as_(OPERATOR).get_offering(get).await.expect("an offering").into_inner();
+        change(&mut offering);
+        let update = UpdateOfferingRequest { offering: Some(offering), ..UpdateOfferingRequest::default() };
+        self.as_(OPERATOR).update_offering(update).await.map(tonic::Response::into_inner)
+    }
+
+    /// Receipts of a booking by hook, as the operator reads them.
+    pub async fn receipts(&self, booking: &str, hook: &str) -> Vec<Receipt> {
+        let filter = format!("booking = \"{booking}\" AND hook = \"{hook}\"");
+        let list = ListReceiptsRequest { parent: "areas/xinhua".into(), filter, ..ListReceiptsRequest::default() };
+        self.as_(OPERATOR).list_receipts(list).await.expect("receipts").into_inner().receipts
     }
 
     pub async fn slots(&self) -> Vec<Slot> {
@@ -262,11 +356,61 @@ impl Suite {
         BookingChanged::decode(data.as_slice()).expect("a payload")
     }
 
+    /// Types of the events about a resource, in their order.
+    pub async fn events_about(&self, subject: &str) -> Vec<String> {
+        use sea_orm::{ConnectionTrait as _, Statement};
+        let reader = self.store.reader();
+        let sql = "SELECT event_type FROM event WHERE subject = $1 ORDER BY aggregate_version";
+        let statement = Statement::from_sql_and_values(reader.get_database_backend(), sql, [subject.into()]);
+        let rows = reader.query_all_raw(statement).await.expect("reads");
+        rows.iter().map(|row| row.try_get("", "event_type").expect("a text")).collect()
+    }
+
+    /// Waits until so many transactions wait for a lock; SQLite has one writer, and nobody can be seen waiting for it.
+    pub async fn until_locks_wait(&self, wanted: i64) {
+        use sea_orm::{ConnectionTrait as _, Statement};
+        if self.engine != "postgres" {
+            return;
+        }
+        let sql = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        for _ in 0..500 {
+            let reader = self.store.reader();
+            let statement = Statement::from_string(reader.get_database_backend(), sql);
+            let row = reader.query_one_raw(statement).await.expect("reads").expect("a count");
+            if row.try_get::<i64>("", "n").expect("a number") == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never: {wanted} wait for a lock");
+    }
+
+    /// Everything that stands in a column of a table, as bytes.
+    pub async fn bytes_of(&self, table: &str, column: &str) -> Vec<u8> {
+        use sea_orm::{ConnectionTrait as _, Statement};
+        let reader = self.store.reader();
+        let statement =
+            Statement::from_string(reader.get_database_backend(), format!("SELECT {column} AS b FROM {table}"));
+        let rows = reader.query_all_raw(statement).await.expect("reads");
+        assert!(!rows.is_empty(), "{table} is empty");
+        rows.iter().flat_map(|row| row.try_get::<Vec<u8>>("", "b").expect("bytes")).collect()
+    }
+
+    /// The invariants that do not hold.
+    pub async fn broken(&self) -> Vec<String> {
+        let checks = self.checks().await;
+        checks.into_iter().filter(|check| !check.violations.is_empty()).map(|check| check.invariant).collect()
+    }
+
+    pub async fn checks(&self) -> Vec<InvariantCheck> {
+        let request = VerifyInvariantsRequest { parent: "areas/xinhua".into() };
+        self.as_(OPERATOR).verify_invariants(request).await.expect("verifies").into_inner().checks
+    }
+
     /// Every invariant holds.
     pub async fn verify(&self) {
-        let request = VerifyInvariantsRequest { parent: "areas/xinhua".into() };
-        let checks = self.as_(OPERATOR).verify_invariants(request).await.expect("verifies").into_inner().checks;
-        assert_eq!(checks.len(), 5);
+        let checks = self.checks().await;
+        assert_eq!(checks.len(), 6);
         for check in checks {
             assert!(check.violations.is_empty(), "{} on {}: {:?}", check.invariant, self.engine, check.violations);
         }

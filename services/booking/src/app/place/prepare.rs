@@ -10,22 +10,33 @@ use linli_proto::common::{Amount, Reason};
 use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::evaluate_response::Answer;
 use linli_proto::rules::{EvaluateRequest, EvaluateResponse, Member};
-use prost::Message as _;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 use super::super::create::{Asked, secret_of, unit_in};
 use super::super::facts::{Facts, bounds};
 use super::super::rules::{ELIGIBILITY, PRICE, PRIORITY};
+use super::super::transition::SLOT_FULL;
 use super::super::{App, split};
 use super::Place;
-use crate::domain::{LocalKey, State, Verdict, Wish};
+use crate::domain::{LocalKey, Settlement, State, Verdict, Wish};
+use crate::ids::BookingId;
 use crate::store::bookings::BookingRow;
 use crate::store::receipts::ReceiptRow;
 use crate::store::usage::{Counts, Key};
 
-/// What the write checks beside the facts: usage and offering revision; and where the booking stands in the calendar.
-pub(in crate::app) type Fence<'a> = ((Counts, i64), LocalKey, &'a str, Key, Option<Claim>);
+/// What the write checks beside the facts, and where the booking stands.
+pub(in crate::app) struct Fence<'a> {
+    /// Usage that the rules saw, with its version.
+    pub(in crate::app) counts: Counts,
+    /// Revision of the offering.
+    pub(in crate::app) revision: i64,
+    /// Week and month of the slot.
+    pub(in crate::app) local: LocalKey,
+    pub(in crate::app) station_unit: &'a str,
+    pub(in crate::app) key: Key,
+    pub(in crate::app) claim: Option<Claim>,
+}
 
 /// What the rules say about one booking.
 struct Decision {
@@ -44,10 +55,22 @@ impl App {
         asked: &Asked,
         facts: &Facts<'_>,
         answers: &[(EvaluateRequest, EvaluateResponse)],
-        ((counts, revision), local, station_unit, usage, claim): Fence<'_>,
+        fence: Fence<'_>,
     ) -> Result<Place> {
-        let decision = decision_of(facts, answers)?;
+        let mut decision = decision_of(facts, answers)?;
         let (slot, offering, now) = (facts.slot, facts.offering, ctx.now());
+        let mut receipts = Vec::with_capacity(answers.len());
+        for (ask, answer) in answers {
+            receipts.push(self.receipt((&slot.area, asked.id), ask, answer, now)?);
+        }
+        let guest = asked.home.as_str() != slot.area;
+        if guest && decision.verdict != Verdict::Deny && decision.price.as_ref().is_some_and(|price| price.value > 0) {
+            // A guest's points are kept in another area, whose ledger sets nothing aside for this one.
+            let why = self.reason("guest-cannot-pay", "REASON_GUEST_CANNOT_PAY", &[]);
+            receipts.push(self.refusal((&slot.area, asked.id), PRICE, &why, now));
+            decision.verdict = Verdict::Deny;
+            decision.reasons.push(why);
+        }
         let price = decision.price.clone().filter(|price| price.value > 0 && decision.verdict != Verdict::Deny);
         let wish = Wish {
             party: facts.wanted.party,
@@ -57,8 +80,15 @@ impl App {
             waitlist: offering.waitlist,
         };
         let (owner, offering_id) = split(&slot.offering);
-        let reasons = decision.reasons.clone();
-        let spec = Booking { details: public_details(facts), reasons, ..Booking::default() };
+        let spec = Booking { details: public_details(facts), ..Booking::default() };
+        let mut secret = Booking { reasons: decision.reasons.clone(), ..secret_of(facts.wanted) };
+        let secret_enc = self.seal_secret(&slot.area, asked.id, &secret);
+        let mut waiting_enc = Vec::new();
+        if facts.queue.is_some() {
+            secret.reasons.push(self.reason(SLOT_FULL, "REASON_SLOT_FULL", &[]));
+            waiting_enc = self.seal_secret(&slot.area, asked.id, &secret);
+        }
+        let (unit, home_unit) = unit_in(&slot.area, facts.who);
         let row = BookingRow {
             area: slot.area.clone(),
             id: asked.id,
@@ -68,10 +98,10 @@ impl App {
             mode: i64::from(offering.mode),
             tags: offering.tags.join(","),
             resident: asked.resident.clone(),
-            unit: unit_in(&slot.area, facts.who),
-            station_unit: station_unit.to_owned(),
-            booked_by: asked.permit.subject().to_owned(),
-            on_behalf: !asked.permit.as_self(),
+            unit,
+            station_unit: fence.station_unit.to_owned(),
+            booked_by: asked.booked_by.clone(),
+            on_behalf: asked.on_behalf,
             party: facts.wanted.party,
             state: State::Refused,
             priority: decision.scores.last().copied().unwrap_or(0),
@@ -79,12 +109,16 @@ impl App {
             price_asset: price.as_ref().map(|p| p.asset.clone()).unwrap_or_default(),
             price_value: price.as_ref().map_or(0, |p| p.value),
             hold: String::new(),
+            settlement: Settlement::None,
+            tries: 0,
             window: slot.window(),
-            week: local.week,
-            month: local.month,
+            week: fence.local.week,
+            month: fence.local.month,
             expires: None,
+            used: fence.counts,
+            home_unit,
             spec: Vec::new(),
-            secret_enc: self.seal_secret(&slot.area, asked.id, &secret_of(facts.wanted)),
+            secret_enc,
             created: now,
             updated: now,
             version: 1,
@@ -92,18 +126,99 @@ impl App {
         let queue = facts.queue.as_deref().unwrap_or_default();
         Ok(Place {
             ctx: ctx.clone(),
-            usage,
-            usage_version: counts.version,
-            offering: (owner.to_owned(), offering_id.to_owned(), revision),
+            usage: fence.key,
+            usage_version: fence.counts.version,
+            offering: (owner.to_owned(), offering_id.to_owned(), fence.revision),
             wish,
             spec,
-            waits_because: self.reason("slot-full", "REASON_SLOT_FULL", &[]),
-            receipts: answers.iter().map(|(ask, answer)| receipt(&row, ask, answer, now)).collect::<Result<_>>()?,
-            scores: queue.iter().map(|(row, ..)| row.id).zip(decision.scores.iter().copied()).collect(),
-            claim,
+            waiting_enc,
+            receipts,
+            scores: queue.iter().map(|(row, _)| row.id).zip(decision.scores.iter().copied()).collect(),
+            next_seq: slot.next_seq,
+            claim: fence.claim,
             row,
         })
     }
+
+    /// The receipt of one answer of the rules.
+    fn receipt(
+        &self,
+        of: (&str, BookingId),
+        ask: &EvaluateRequest,
+        answer: &EvaluateResponse,
+        now: Timestamp,
+    ) -> Result<ReceiptRow> {
+        let (hook, verdict, reasons) = match (&ask.hook, &answer.answer) {
+            (Some(Hook::Eligibility(_)), Some(Answer::Eligibility(said))) => {
+                (ELIGIBILITY, verdict_of(said.verdict()).1.to_owned(), said.reasons.clone())
+            }
+            (Some(Hook::Price(_)), Some(Answer::Price(said))) => {
+                let price = said.price.as_ref().map_or_else(|| "0".to_owned(), |p| format!("{} {}", p.value, p.asset));
+                (PRICE, price, said.reasons.clone())
+            }
+            (Some(Hook::Priority(_)), Some(Answer::Priority(said))) => {
+                (PRIORITY, said.scores.last().copied().unwrap_or(0).to_string(), Vec::new())
+            }
+            _ => return Err(Error::internal("rules answered another question")),
+        };
+        let facts_json = facts_json(ask, answer).to_string();
+        let told = Receipt { reasons, rules: rules_of(answer), facts_json, ..Receipt::default() };
+        Ok(self.receipt_row(of, (hook, &verdict), &told, now))
+    }
+
+    /// The receipt of a refusal that no rule has made.
+    pub(in crate::app) fn refusal(
+        &self,
+        of: (&str, BookingId),
+        hook: &str,
+        why: &Reason,
+        now: Timestamp,
+    ) -> ReceiptRow {
+        let told = Receipt { reasons: vec![why.clone()], facts_json: "{}".to_owned(), ..Receipt::default() };
+        self.receipt_row(of, (hook, "refused"), &told, now)
+    }
+
+    /// A receipt with what it tells sealed.
+    pub(in crate::app) fn receipt_row(
+        &self,
+        (area, booking): (&str, BookingId),
+        (hook, verdict): (&str, &str),
+        told: &Receipt,
+        now: Timestamp,
+    ) -> ReceiptRow {
+        let id = new_v7(now);
+        ReceiptRow {
+            area: area.to_owned(),
+            id,
+            booking,
+            hook: hook.to_owned(),
+            verdict: verdict.to_owned(),
+            spec_enc: self.seal_receipt(area, id, told),
+            created: now,
+        }
+    }
+}
+
+/// What a verdict of the rules means here, and its code in a receipt. One that says nothing denies: nobody gets in by a fault.
+pub(in crate::app) fn verdict_of(said: linli_proto::rules::Verdict) -> (Verdict, &'static str) {
+    match said {
+        linli_proto::rules::Verdict::Allow => (Verdict::Allow, "allow"),
+        linli_proto::rules::Verdict::NeedsApproval => (Verdict::NeedsApproval, "needs-approval"),
+        linli_proto::rules::Verdict::Deny | linli_proto::rules::Verdict::Unspecified => (Verdict::Deny, "deny"),
+    }
+}
+
+/// The rules that took part in an answer.
+pub(in crate::app) fn rules_of(answer: &EvaluateResponse) -> Vec<RuleUse> {
+    let rules = answer.parts.iter().map(|part| RuleUse {
+        rule_binding: part.rule_binding.clone(),
+        plugin_version: part.plugin_version.clone(),
+        digest: part.digest.clone(),
+        fuel_used: part.fuel_used,
+        fuel_budget: part.fuel_budget,
+        verdict: part.verdict.clone(),
+    });
+    rules.collect()
 }
 
 /// The details without what the resident typed.
@@ -122,12 +237,7 @@ fn decision_of(facts: &Facts<'_>, answers: &[(EvaluateRequest, EvaluateResponse)
     for (ask, answer) in answers {
         match (&ask.hook, &answer.answer) {
             (Some(Hook::Eligibility(_)), Some(Answer::Eligibility(said))) => {
-                decision.verdict = match said.verdict() {
-                    linli_proto::rules::Verdict::Allow => Verdict::Allow,
-                    linli_proto::rules::Verdict::NeedsApproval => Verdict::NeedsApproval,
-                    // An answer that says nothing is none: nobody gets in by a fault.
-                    linli_proto::rules::Verdict::Deny | linli_proto::rules::Verdict::Unspecified => Verdict::Deny,
-                };
+                decision.verdict = verdict_of(said.verdict()).0;
                 decision.reasons.clone_from(&said.reasons);
             }
             (Some(Hook::Price(_)), Some(Answer::Price(said))) => {
@@ -144,56 +254,16 @@ fn decision_of(facts: &Facts<'_>, answers: &[(EvaluateRequest, EvaluateResponse)
     Ok(decision)
 }
 
-fn receipt(row: &BookingRow, ask: &EvaluateRequest, answer: &EvaluateResponse, now: Timestamp) -> Result<ReceiptRow> {
-    let (hook, verdict, reasons) = match (&ask.hook, &answer.answer) {
-        (Some(Hook::Eligibility(_)), Some(Answer::Eligibility(said))) => {
-            let verdict = match said.verdict() {
-                linli_proto::rules::Verdict::Allow => "allow",
-                linli_proto::rules::Verdict::NeedsApproval => "needs-approval",
-                linli_proto::rules::Verdict::Deny | linli_proto::rules::Verdict::Unspecified => "deny",
-            };
-            (ELIGIBILITY, verdict.to_owned(), said.reasons.clone())
-        }
-        (Some(Hook::Price(_)), Some(Answer::Price(said))) => {
-            let price = said.price.as_ref().map_or_else(|| "0".to_owned(), |p| format!("{} {}", p.value, p.asset));
-            (PRICE, price, said.reasons.clone())
-        }
-        (Some(Hook::Priority(_)), Some(Answer::Priority(said))) => {
-            (PRIORITY, said.scores.last().copied().unwrap_or(0).to_string(), Vec::new())
-        }
-        _ => return Err(Error::internal("rules answered another question")),
-    };
-    let rules = answer.parts.iter().map(|part| RuleUse {
-        rule_binding: part.rule_binding.clone(),
-        plugin_version: part.plugin_version.clone(),
-        digest: part.digest.clone(),
-        fuel_used: part.fuel_used,
-        fuel_budget: part.fuel_budget,
-        verdict: part.verdict.clone(),
-    });
-    let facts_json = facts_json(ask, answer).to_string();
-    let spec = Receipt { reasons, rules: rules.collect(), facts_json, ..Receipt::default() };
-    Ok(ReceiptRow {
-        area: row.area.clone(),
-        id: new_v7(now),
-        booking: row.id,
-        hook: hook.to_owned(),
-        verdict,
-        spec: spec.encode_to_vec(),
-        created: now,
-    })
-}
-
 fn member(who: Option<&Member>) -> Value {
     let Some(who) = who else { return Value::Null };
     json!({
         "handle": who.handle, "age_years": who.age_years, "standing": who.standing,
-        "joined": who.joined.as_ref().map(|t| t.seconds), "roles": who.roles, "needs": who.needs, "tags": who.tags,
+        "joined": who.joined.as_ref().map(|t| t.seconds), "roles": who.roles, "tags": who.tags,
     })
 }
 
 /// The facts that the rules saw. A resident is a handle there; the others who wait are counted, not listed.
-fn facts_json(ask: &EvaluateRequest, answer: &EvaluateResponse) -> Value {
+pub(in crate::app) fn facts_json(ask: &EvaluateRequest, answer: &EvaluateResponse) -> Value {
     let usage = |used: Option<&linli_proto::rules::Usage>| {
         used.map(
             |u| json!({"open": u.open, "this_week": u.this_week, "this_month": u.this_month, "no_shows": u.no_shows}),
@@ -222,6 +292,7 @@ fn facts_json(ask: &EvaluateRequest, answer: &EvaluateResponse) -> Value {
             json!({
                 "who": member(own.and_then(|w| w.who.as_ref())), "used": usage(own.and_then(|w| w.used.as_ref())),
                 "slot": slot(f.slot.as_ref()), "queue": f.queue.len(),
+                "answers": own.map(|w| answers(&w.answers)).unwrap_or_default(),
             })
         }
         Some(Hook::Award(_)) | None => Value::Null,

@@ -69,7 +69,7 @@ fn residents_cancel_in_time_and_offices_at_any_time() {
 proptest! {
     #[test]
     fn ended_bookings_never_come_back_and_seats_are_freed_exactly_when_lost(
-        start in prop::sample::select(STATES.to_vec()), priced: bool, ops in prop::collection::vec(0_u8..9, 1..12), late: bool,
+        start in prop::sample::select(STATES.to_vec()), priced: bool, ops in prop::collection::vec(0_u8..10, 1..12), late: bool,
     ) {
         let now = if late { WITHIN } else { BEFORE };
         let mut state = start;
@@ -84,6 +84,7 @@ proptest! {
                 5 => claim.check_in(now),
                 6 => claim.complete(now),
                 7 => claim.no_show(now),
+                8 => claim.turn_down(),
                 _ => claim.promote(now),
             };
             let Ok(step) = step else { continue };

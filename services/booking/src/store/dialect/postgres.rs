@@ -73,12 +73,14 @@ pub(super) async fn insert_bookings(tx: &Tx<'_>, rows: &[&BookingRow]) -> Result
     let sql = format!(
         "INSERT INTO booking ({BOOKING_COLUMNS}) SELECT area, id, slot, offering, kind, mode, tags, resident, unit, \
          station_unit, booked_by, on_behalf, party, state, awaits, approval, priority, seq, price_asset, price_value, hold, \
-         start_us, end_us, week, month, nullif(expires_us, -1), spec, secret_enc, create_us, update_us, version \
-         FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], \
-         $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], \
-         $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::bigint[], $23::bigint[], \
-         $24::bigint[], $25::bigint[], $26::bigint[], $27::bytea[], $28::bytea[], $29::bigint[], $30::bigint[], \
-         $31::bigint[]) AS n ({BOOKING_COLUMNS})"
+         settlement, tries, start_us, end_us, week, month, nullif(expires_us, -1), used_open, used_week, used_month, \
+         used_no_shows, home_unit, spec, secret_enc, create_us, update_us, version FROM unnest( \
+         $1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], \
+         $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], \
+         $16::bigint[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::bigint[], \
+         $23::bigint[], $24::bigint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], \
+         $30::bigint[], $31::bigint[], $32::bigint[], $33::text[], $34::bytea[], $35::bytea[], $36::bigint[], \
+         $37::bigint[], $38::bigint[]) AS n ({BOOKING_COLUMNS})"
     );
     execute(tx, &sql, booking_arrays(rows)).await.map(|_| ())
 }
@@ -106,12 +108,19 @@ fn booking_arrays(rows: &[&BookingRow]) -> Vec<Value> {
         texts(rows, |r| r.price_asset.clone()),
         numbers(rows, |r| r.price_value),
         texts(rows, |r| r.hold.clone()),
+        numbers(rows, |r| r.settlement.number()),
+        numbers(rows, |r| r.tries),
         numbers(rows, |r| r.window.start.micros()),
         numbers(rows, |r| r.window.end.micros()),
         numbers(rows, |r| i64::from(r.week)),
         numbers(rows, |r| i64::from(r.month)),
         // An instant is never -1: arrays of optional numbers are not bound.
         numbers(rows, |r| r.expires.map_or(-1, |at| at.micros())),
+        numbers(rows, |r| i64::from(r.used.open)),
+        numbers(rows, |r| i64::from(r.used.week)),
+        numbers(rows, |r| i64::from(r.used.month)),
+        numbers(rows, |r| i64::from(r.used.no_shows)),
+        texts(rows, |r| r.home_unit.clone()),
         blobs(rows, |r| r.spec.clone()),
         blobs(rows, |r| r.secret_enc.clone()),
         numbers(rows, |r| r.created.micros()),
@@ -121,7 +130,7 @@ fn booking_arrays(rows: &[&BookingRow]) -> Vec<Value> {
 }
 
 pub(super) async fn insert_receipts(tx: &Tx<'_>, rows: &[&ReceiptRow]) -> Result<()> {
-    let sql = "INSERT INTO receipt (area, id, booking, hook, verdict, spec, create_us) \
+    let sql = "INSERT INTO receipt (area, id, booking, hook, verdict, spec_enc, create_us) \
                SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bytea[], $7::bigint[])";
     let values = vec![
         texts(rows, |r| r.area.clone()),
@@ -129,7 +138,7 @@ pub(super) async fn insert_receipts(tx: &Tx<'_>, rows: &[&ReceiptRow]) -> Result
         ids(rows, |r| r.booking.uuid()),
         texts(rows, |r| r.hook.clone()),
         texts(rows, |r| r.verdict.clone()),
-        blobs(rows, |r| r.spec.clone()),
+        blobs(rows, |r| r.spec_enc.clone()),
         numbers(rows, |r| r.created.micros()),
     ];
     execute(tx, sql, values).await.map(|_| ())

@@ -48,7 +48,7 @@ pub(super) async fn bump_usage(tx: &Tx<'_>, versions: &[(Key, i64)]) -> Result<(
 }
 
 pub(super) async fn insert_bookings(tx: &Tx<'_>, rows: &[&BookingRow]) -> Result<()> {
-    let marks: Vec<String> = (1..=31).map(|i| format!("${i}")).collect();
+    let marks: Vec<String> = (1..=38).map(|i| format!("${i}")).collect();
     let sql = format!("INSERT INTO booking ({BOOKING_COLUMNS}) VALUES ({})", marks.join(", "));
     for row in rows {
         execute(tx, &sql, booking_values(row)).await?;
@@ -80,11 +80,18 @@ fn booking_values(row: &BookingRow) -> Vec<Value> {
         row.price_asset.clone().into(),
         row.price_value.into(),
         row.hold.clone().into(),
+        row.settlement.number().into(),
+        row.tries.into(),
         row.window.start.micros().into(),
         row.window.end.micros().into(),
         i64::from(row.week).into(),
         i64::from(row.month).into(),
         row.expires.map(Timestamp::micros).into(),
+        i64::from(row.used.open).into(),
+        i64::from(row.used.week).into(),
+        i64::from(row.used.month).into(),
+        i64::from(row.used.no_shows).into(),
+        row.home_unit.clone().into(),
         row.spec.clone().into(),
         row.secret_enc.clone().into(),
         row.created.micros().into(),
@@ -94,8 +101,7 @@ fn booking_values(row: &BookingRow) -> Vec<Value> {
 }
 
 pub(super) async fn insert_receipts(tx: &Tx<'_>, rows: &[&ReceiptRow]) -> Result<()> {
-    let sql =
-        "INSERT INTO receipt (area, id, booking, hook, verdict, spec, create_us) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "INSERT INTO receipt (area, id, booking, hook, verdict, spec_enc, create_us) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     for row in rows {
         let values = vec![
             row.area.clone().into(),
@@ -103,7 +109,7 @@ pub(super) async fn insert_receipts(tx: &Tx<'_>, rows: &[&ReceiptRow]) -> Result
             row.booking.uuid().into(),
             row.hook.clone().into(),
             row.verdict.clone().into(),
-            row.spec.clone().into(),
+            row.spec_enc.clone().into(),
             row.created.micros().into(),
         ];
         execute(tx, sql, values).await?;
