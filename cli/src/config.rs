@@ -82,6 +82,7 @@ struct RawFields {
 #[serde(deny_unknown_fields)]
 struct RawRules {
     validator: String,
+    pool: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,6 +132,17 @@ pub enum Tls {
     },
 }
 
+/// How much the evaluation of rules may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RulesPool {
+    /// As much as a server where the process runs rules alone, else little.
+    ByRole,
+    /// Little memory.
+    Embedded,
+    /// Many plugins and instances.
+    Server,
+}
+
 /// A checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -170,6 +182,8 @@ pub struct Config {
     pub operators: Vec<String>,
     /// The binary that becomes the validation child of plugins; `None`: the running one.
     pub plugin_validator: Option<PathBuf>,
+    /// How much the evaluation of rules may use.
+    pub rules_pool: RulesPool,
     /// How long rows are kept.
     pub retention: Retention,
     /// Whether logs are JSON.
@@ -260,6 +274,16 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
             None => bad.push(format!("peers.{name}: no such service; there are {}", SERVICES.join(", "))),
         }
     }
+    let rules_pool = match raw.rules.pool.as_str() {
+        "embedded" => RulesPool::Embedded,
+        "server" => RulesPool::Server,
+        other => {
+            if !other.is_empty() {
+                bad.push(format!("rules.pool: {other:?} is neither embedded nor server"));
+            }
+            RulesPool::ByRole
+        }
+    };
     if !["text", "json"].contains(&raw.log.format.as_str()) {
         bad.push(format!("log.format: {:?} is neither text nor json", raw.log.format));
     }
@@ -292,6 +316,7 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
         peers,
         operators: raw.operators,
         plugin_validator: file(&raw.rules.validator),
+        rules_pool,
         retention: raw.retention.settings(),
         log_json: raw.log.format == "json",
         log_filter: raw.log.filter,
@@ -314,9 +339,11 @@ mod tests {
         let mut raw: Raw = load(DEFAULTS, None).expect("the defaults");
         raw.gateway.listen = "0.0.0.0:8443".into();
         raw.server.listen = "nowhere".into();
+        raw.rules.pool = "huge".into();
         raw.peers.insert("bookings".into(), "http://x".into());
         let Err(ConfigError::Invalid(problems)) = build(raw) else { panic!("it must be refused") };
-        assert!(problems.len() >= 3, "{problems:?}");
+        assert!(problems.len() >= 4, "{problems:?}");
+        assert!(problems.iter().any(|p| p.contains("rules.pool")));
         assert!(problems.iter().any(|p| p.contains("peers.bookings")));
     }
 }

@@ -19,13 +19,14 @@ use linli_kit::store::{Constraint, Migration, Store};
 use linli_kit::texts::Texts;
 use linli_kit::{Error, Result};
 use linli_rules::RulesSettings;
+use linli_rules::engine::EngineConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
-use crate::config::{Config, Tls};
+use crate::config::{Config, RulesPool, Tls};
 use crate::keys::Keys;
 
 /// How often a process that waits for its schema looks again.
@@ -102,14 +103,21 @@ fn plan(service: &'static str) -> Plan {
     Plan { service, migrations, constraints, texts }
 }
 
-async fn build(config: &Config, service: &'static str, parts: ServiceParts, access: Access) -> Result<Routes> {
+/// `alone`: the process runs no other service.
+async fn build(config: &Config, service: &str, alone: bool, parts: ServiceParts, access: Access) -> Result<Routes> {
     match service {
         "org" => linli_org::build(parts, access).await,
         "booking" => linli_booking::build(parts, access).await,
         "points" => linli_points::build(parts, access).await,
         "deliberation" => linli_deliberation::build(parts, access).await,
         _ => {
-            let settings = RulesSettings { worker: config.plugin_validator.clone(), ..RulesSettings::default() };
+            let engine = match config.rules_pool {
+                RulesPool::Server => EngineConfig::server(),
+                RulesPool::ByRole if alone => EngineConfig::server(),
+                RulesPool::ByRole | RulesPool::Embedded => EngineConfig::embedded(),
+            };
+            let worker = config.plugin_validator.clone();
+            let settings = RulesSettings { worker, engine, ..RulesSettings::default() };
             linli_rules::build_with(parts, access, settings).await
         }
     }
@@ -264,7 +272,8 @@ impl Suite {
         if service != "org" {
             linli_access::start_projection(&parts, &access).await?;
         }
-        let routes = build(config, service, parts, access).await?;
+        let alone = backends.values().filter(|backend| matches!(backend, Backend::Local(..))).count() == 1;
+        let routes = build(config, service, alone, parts, access).await?;
         let stack = stack::build(
             &StackParts {
                 service,

@@ -25,7 +25,7 @@ impl Rule for Haircut {
             text("每人每月限次，长者优先。", "So many per person and month; elders go first."),
         )
         .fact(Fact::Age)
-        .fact(Fact::Needs)
+        .fact(Fact::Tags)
         .fact(Fact::Usage)
         .number(
             &ELDER_AGE,
@@ -79,7 +79,7 @@ impl Priority for Haircut {
 fn score(settings: &Settings<'_>, who: &Member) -> i32 {
     let age = i32::from(who.age_years.unwrap_or(0));
     let elder = settings.flag(&ELDERS_FIRST) && age >= settings.number(&ELDER_AGE);
-    let needs: i32 = NEEDS.iter().filter(|(need, _)| has_need(who, need)).map(|(_, lift)| lift).sum();
+    let needs: i32 = NEEDS.iter().filter(|(need, _)| has_tag(who, need)).map(|(_, lift)| lift).sum();
     needs + if elder { 1_000 + age } else { 0 }
 }
 
@@ -88,7 +88,7 @@ linli_plugin_sdk::export!(Haircut: eligibility, priority);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use linli_plugin_sdk::testing::{context, flag, member, member_with_needs, number, slot, usage};
+    use linli_plugin_sdk::testing::{context, flag, member, member_with_tags, number, slot, usage};
 
     fn decide(settings: Vec<Setting>, used: Option<Usage>) -> Result<Verdict, Refusal> {
         let slot = slot("haircut", 120);
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn elders_go_first_by_age_and_needs_lift() {
-        let queue = vec![member(40), member(71), member(90), member_with_needs(40, &["living-alone"])];
+        let queue = vec![member(40), member(71), member(90), member_with_tags(40, &["living-alone"])];
         let scores = scores(vec![], queue);
         assert!(scores[2] > scores[1] && scores[1] > scores[3] && scores[3] > scores[0], "{scores:?}");
     }

@@ -31,7 +31,7 @@ impl Rule for Meals {
             ),
         )
         .fact(Fact::Age)
-        .fact(Fact::Needs)
+        .fact(Fact::Tags)
         .fact(Fact::Answers)
         .number(&MIN_AGE, text("订餐年龄", "Age"), text("满此周岁可订餐。", "From this age on anybody may order."))
         .codes(
@@ -80,7 +80,7 @@ impl Eligibility for Meals {
         if ctx.now.saturating_add(cut_off.unsigned_abs()) > req.slot.starts {
             return Ok(Verdict::Deny(reason(TOO_LATE, [cut_off])));
         }
-        if req.who.needs.iter().any(|need| settings.codes_contain(&NEED_CODES, need)) {
+        if req.who.tags.iter().any(|need| settings.codes_contain(&NEED_CODES, need)) {
             return Ok(Verdict::Allow);
         }
         let min_age = settings.number(&MIN_AGE);
@@ -112,7 +112,7 @@ impl Price for Meals {
 
 /// The greater of the age tier and the hardship subsidy.
 fn subsidy(settings: &Settings<'_>, who: &Member) -> Result<i32, Refusal> {
-    let hardship = if has_need(who, "hardship") { settings.number(&HARDSHIP_SUBSIDY) } else { 0 };
+    let hardship = if has_tag(who, "hardship") { settings.number(&HARDSHIP_SUBSIDY) } else { 0 };
     if who.age_years.is_none() && hardship > 0 {
         return Ok(hardship);
     }
@@ -127,7 +127,7 @@ linli_plugin_sdk::export!(Meals: eligibility, price);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use linli_plugin_sdk::testing::{choice, context, member, member_with_needs, number, numbers, slot};
+    use linli_plugin_sdk::testing::{choice, context, member, member_with_tags, number, numbers, slot};
 
     fn decide(who: Member, starts_in_min: u32) -> Verdict {
         let slot = slot("lunch", starts_in_min);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_registered_need_stands_in_for_the_age_also_when_the_age_is_unknown() {
-        let who = Member { age_years: None, ..member_with_needs(66, &["living-alone"]) };
+        let who = Member { age_years: None, ..member_with_tags(66, &["living-alone"]) };
         assert_eq!(decide(who, 240), Verdict::Allow);
     }
 
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(quote(vec![], member(59), vec![]), 1_500);
         assert_eq!(quote(vec![], member(75), vec![]), 1_100);
         assert_eq!(quote(vec![], member(95), vec![]), 700);
-        assert_eq!(quote(vec![], member_with_needs(75, &["hardship"]), vec![]), 500);
+        assert_eq!(quote(vec![], member_with_tags(75, &["hardship"]), vec![]), 500);
     }
 
     #[test]

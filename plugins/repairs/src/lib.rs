@@ -29,7 +29,7 @@ impl Rule for Repairs {
             ),
         )
         .fact(Fact::Age)
-        .fact(Fact::Needs)
+        .fact(Fact::Tags)
         .fact(Fact::Answers)
         .codes(
             &TRADES,
@@ -109,7 +109,7 @@ fn score(settings: &Settings<'_>, waiting: &Waiting) -> i32 {
     if is_elder(settings, &waiting.who) {
         score += 100;
     }
-    if has_need(&waiting.who, "living-alone") {
+    if has_tag(&waiting.who, "living-alone") {
         score += 50;
     }
     score
@@ -128,7 +128,7 @@ linli_plugin_sdk::export!(Repairs: eligibility, price, priority);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use linli_plugin_sdk::testing::{choice, context, flag, member, member_with_needs, slot};
+    use linli_plugin_sdk::testing::{choice, context, flag, member, member_with_tags, slot};
 
     fn decide(answers: Vec<Setting>) -> Result<Verdict, Refusal> {
         let slot = slot("repair", 240);
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn urgent_jobs_lead_then_elders_then_those_who_live_alone() {
         let entry = |who, urgent| Waiting { who, since: 0, used: None, answers: vec![flag("urgent", urgent)] };
-        let alone = member_with_needs(50, &["living-alone"]);
+        let alone = member_with_tags(50, &["living-alone"]);
         let queue =
             vec![entry(member(50), false), entry(alone, false), entry(member(80), false), entry(member(50), true)];
         let req = PriorityRequest { slot: slot("repair", 240), queue };

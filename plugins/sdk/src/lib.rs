@@ -55,7 +55,7 @@ pub mod prelude {
     pub use crate::manifest::{Fact, Manifest, Text, text};
     pub use crate::settings::{Choice, Codes, Flag, Number, Numbers, Settings};
     pub use crate::types::{Amount, Context, Member, Reason, Refusal, Setting, SettingValue, Slot, Usage};
-    pub use crate::{Rule, age_of, amount, has_need, has_role, reason, usage_of};
+    pub use crate::{Rule, age_of, amount, has_role, has_tag, reason, usage_of};
 }
 
 use types::{Amount, Member, Reason, Refusal, Setting, Usage};
@@ -107,9 +107,9 @@ pub fn usage_of(used: &Option<Usage>) -> Result<&Usage, Refusal> {
     used.as_ref().ok_or_else(|| Refusal::MissingFact(manifest::Fact::Usage.code().to_owned()))
 }
 
-/// Whether a need is registered for the member.
-pub fn has_need(who: &Member, need: &str) -> bool {
-    who.needs.iter().any(|n| n == need)
+/// Whether the member is marked with a tag, such as a registered need.
+pub fn has_tag(who: &Member, tag: &str) -> bool {
+    who.tags.iter().any(|t| t == tag)
 }
 
 /// Whether the member holds an office.

@@ -35,8 +35,6 @@ pub enum Fact {
     Joined,
     /// `member.roles`
     Roles,
-    /// `member.needs`
-    Needs,
     /// `member.tags`
     Tags,
     /// `usage` of the offering
@@ -55,7 +53,6 @@ impl Fact {
             Fact::Standing => "standing",
             Fact::Joined => "joined",
             Fact::Roles => "roles",
-            Fact::Needs => "needs",
             Fact::Tags => "tags",
             Fact::Usage => "usage",
             Fact::Balances => "balances",

@@ -16,14 +16,13 @@ pub fn member(age_years: u8) -> Member {
         standing: Some("resident".to_owned()),
         joined: None,
         roles: Vec::new(),
-        needs: Vec::new(),
         tags: Vec::new(),
     }
 }
 
-/// A resident of an age with registered needs.
-pub fn member_with_needs(age_years: u8, needs: &[&str]) -> Member {
-    Member { needs: owned(needs), ..member(age_years) }
+/// A resident of an age with tags.
+pub fn member_with_tags(age_years: u8, tags: &[&str]) -> Member {
+    Member { tags: owned(tags), ..member(age_years) }
 }
 
 /// A slot of an offering that starts so many minutes after the context's now.
@@ -41,7 +40,7 @@ pub fn slot(offering: &str, starts_in_min: u32) -> Slot {
 
 /// What a member used this month, with bookings still open and with no-shows.
 pub fn usage(this_month: u16, open: u16, no_shows: u16) -> Usage {
-    Usage { open, this_week: this_month.min(1), this_month, no_shows, minutes_month: 0 }
+    Usage { open, this_week: this_month.min(1), this_month, no_shows }
 }
 
 /// A number setting.

@@ -8,7 +8,6 @@ const PER_EVENT: Number = Number::new("per-event", 1, 0, 10_000);
 const PER_HOUR: Number = Number::new("per-hour", 0, 0, 10_000);
 const KINDS: Codes = Codes::new("kinds", &["shift-completed"], 32);
 const MAX_PER_EVENT: Number = Number::new("max-per-event", 10, 1, 100_000);
-const EXPIRES_DAYS: Number = Number::new("expires-days", 0, 0, 3_650);
 
 const THANKS: &str = "thanks-for-service";
 
@@ -27,7 +26,6 @@ impl Rule for Thanks {
         .number(&PER_HOUR, text("每小时", "Per hour"), text("每满一小时的数量。", "The amount per full hour."))
         .codes(&KINDS, text("事件类型", "Event kinds"), text("哪些事件算服务。", "Events that count as service."))
         .number(&MAX_PER_EVENT, text("单次上限", "Most per event"), text("一次最多多少。", "The most for one event."))
-        .number(&EXPIRES_DAYS, text("有效天数", "Valid for days"), text("0 表示长期有效。", "0 means for ever."))
         .message(THANKS, text("感谢服务 {0} 分钟", "Thanks for {0} minutes of service"))
     }
 }
@@ -46,7 +44,6 @@ impl PointsAward for Thanks {
         Ok(vec![Award {
             to: req.actor.handle,
             amount: amount(asset, value),
-            expires_days: u16::try_from(settings.number(&EXPIRES_DAYS)).ok().filter(|&days| days > 0),
             why: reason(THANKS, [i32::try_from(req.event.minutes).unwrap_or(i32::MAX)]),
         }])
     }
@@ -67,14 +64,7 @@ mod tests {
     use linli_plugin_sdk::testing::{choice, context, member, number};
 
     fn grant(settings: Vec<Setting>, role: &str, kind: &str, minutes: u32, caps: Vec<Amount>) -> Vec<Award> {
-        let event = Event {
-            kind: kind.to_owned(),
-            role: role.to_owned(),
-            minutes,
-            quantity: 1,
-            peer_rating: None,
-            tags: vec![],
-        };
+        let event = Event { kind: kind.to_owned(), role: role.to_owned(), minutes, tags: vec![] };
         let req = AwardRequest { actor: member(68), balances: vec![], event, caps };
         Thanks::grant(context(settings), req).unwrap()
     }
@@ -106,11 +96,10 @@ mod tests {
 
     #[test]
     fn an_asset_without_a_cap_is_not_granted() {
-        let flowers = || vec![choice("asset", "flowers"), number("expires-days", 365)];
+        let flowers = || vec![choice("asset", "flowers")];
         assert!(grant(flowers(), "volunteer", "shift-completed", 90, vec![amount("hearts", 50)]).is_empty());
         let granted = grant(flowers(), "volunteer", "shift-completed", 90, vec![amount("flowers", 50)]);
         assert_eq!(granted[0].amount, amount("flowers", 1));
-        assert_eq!(granted[0].expires_days, Some(365));
         assert_eq!(granted[0].why, reason(THANKS, [90]));
     }
 }

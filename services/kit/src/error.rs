@@ -212,6 +212,21 @@ impl Error {
         self
     }
 
+    /// The same error for another who waited for the same work; of its cause only the text.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        let inner = &*self.0;
+        Self(Box::new(Inner {
+            code: inner.code,
+            reason: inner.reason,
+            metadata: inner.metadata.clone(),
+            fields: inner.fields.clone(),
+            retry_after: inner.retry_after,
+            rendered: inner.rendered.clone(),
+            source: inner.source.as_ref().map(|cause| cause.to_string().into()),
+        }))
+    }
+
     /// The class.
     pub fn code(&self) -> ErrorCode {
         self.0.code

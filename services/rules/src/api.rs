@@ -84,6 +84,14 @@ impl RulesService for Api {
             .await
     }
 
+    async fn delete_plugin_version(&self, request: Request<pb::DeletePluginVersionRequest>) -> Answer<()> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.delete_plugin_version(&ctx, msg).await })
+            .await
+    }
+
     async fn get_rule_binding(&self, request: Request<pb::GetRuleBindingRequest>) -> Answer<pb::RuleBinding> {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_rule_binding(&ctx, &msg).await }).await
     }

@@ -8,8 +8,10 @@ mod evaluate;
 mod evaluator;
 mod facts;
 mod plugins;
+mod turns;
 mod upload;
 mod validation;
+mod validator;
 mod verify;
 mod versions;
 
@@ -24,18 +26,22 @@ use linli_kit::serve::ServiceParts;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules as pb;
 
+use crate::engine::EngineConfig;
 use crate::validate::ValidateLimits;
 use evaluator::Evaluator;
+use validator::Validator;
 
 pub(crate) use validation::Gate;
 
-/// How the service validates uploads.
+/// How the service validates uploads and evaluates what passed.
 #[derive(Debug, Clone, Default)]
 pub struct RulesSettings {
     /// The binary that becomes the validation child; `None`: the running one.
     pub worker: Option<PathBuf>,
     /// What one validation may use.
     pub limits: ValidateLimits,
+    /// What evaluation may use: [`EngineConfig::server`] where the process runs rules alone.
+    pub engine: EngineConfig,
 }
 
 /// The service's use cases.
@@ -46,6 +52,7 @@ pub(crate) struct App {
     plugins: Catalogue<pb::Plugin>,
     bindings: Catalogue<pb::RuleBinding>,
     evaluator: Evaluator,
+    validator: Validator,
     in_force: effective::InForce,
 }
 
@@ -54,12 +61,14 @@ impl App {
     pub(crate) fn start(parts: ServiceParts, access: Access, settings: RulesSettings) -> Result<Arc<Self>> {
         let worker = settings.worker.map_or_else(std::env::current_exe, Ok).map_err(Error::internal)?;
         let operations = Operations::new(parts.store.clone(), parts.kit.texts.clone());
-        validation::start(&parts, &operations, worker, settings.limits);
+        let validator = Validator::new(worker, settings.limits);
+        validation::start(&parts, &operations, validator.clone());
         let store = &parts.store;
         Ok(Arc::new(Self {
             plugins: Catalogue::new(store.clone(), "plugins", "linli/Plugin"),
             bindings: Catalogue::new(store.clone(), "ruleBindings", "linli/RuleBinding").filterable(&["hook"]),
-            evaluator: Evaluator::start(store.clone())?,
+            evaluator: Evaluator::start(store.clone(), settings.engine)?,
+            validator,
             in_force: effective::InForce::default(),
             operations,
             parts,

@@ -2,7 +2,7 @@
 //! Never: keeps an instance between two calls, gives a guest an import, or knows who asks.
 //!
 //! Calls are synchronous and short (microseconds); loading compiles and takes milliseconds to seconds. The service
-//! runs both off its asynchronous threads, under a semaphore of as many permits as there are cores.
+//! runs both off its asynchronous threads, each under a cap of its own.
 
 pub mod combine;
 mod config;
@@ -76,11 +76,6 @@ impl Engine {
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
         let load = || Ok(Arc::new(Plugin::compile(&self.engine, bytes)?.describe(&self.engine, &self.config)?));
         self.plugins.try_get_with(Digest::of(bytes), load).map_err(|error: Arc<LoadError>| (*error).clone())
-    }
-
-    /// Forgets a plugin; calls that run already finish.
-    pub fn unload(&self, digest: &Digest) {
-        self.plugins.invalidate(digest);
     }
 
     /// Asks the plugin whether it accepts settings; an empty list means yes.

@@ -9,8 +9,8 @@ use linli_kit::store::{Engine, Tx};
 use linli_kit::{Error, Result};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -111,6 +111,38 @@ pub(crate) async fn lock_version(tx: &Tx<'_>, area: &AreaId, id: PluginVersionId
         tx.conn().query_one_raw(tx.statement(dialect::postgres::LOCK_VERSION, key)).await?;
     }
     version_of(tx.conn(), area, id).await
+}
+
+/// Lets one transaction at a time change which versions and bindings an area has: their numbers are bounded, and a version
+/// goes only while nothing names it.
+///
+/// SQLite has one writer.
+pub(crate) async fn lock_area(tx: &Tx<'_>, area: &str) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        tx.conn().query_one_raw(tx.statement(dialect::postgres::LOCK_AREA, [area.into()])).await?;
+    }
+    Ok(())
+}
+
+/// How many versions an area has, in one state or in any.
+pub(crate) async fn count_versions(conn: &impl ConnectionTrait, area: &str, state: Option<State>) -> Result<u64> {
+    let mut query = version::Entity::find().filter(version::Column::Area.eq(area));
+    if let Some(state) = state {
+        query = query.filter(version::Column::State.eq(state.number()));
+    }
+    Ok(query.count(conn).await?)
+}
+
+/// Deletes a version, and its bytes with the last version of the area that has them.
+pub(crate) async fn delete_version(tx: &Tx<'_>, row: &VersionRow) -> Result<()> {
+    version::Entity::delete_by_id((row.area.clone(), row.id)).exec(tx.conn()).await?;
+    let others = version::Entity::find()
+        .filter(version::Column::Area.eq(row.area.as_str()))
+        .filter(version::Column::Digest.eq(row.digest.as_str()));
+    if others.count(tx.conn()).await? == 0 {
+        artifact::Entity::delete_by_id((row.area.clone(), row.digest.clone())).exec(tx.conn()).await?;
+    }
+    Ok(())
 }
 
 /// Writes a new version and its bytes, which may be there already.

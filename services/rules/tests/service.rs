@@ -4,6 +4,10 @@
 mod bindings;
 #[path = "service/evaluation.rs"]
 mod evaluation;
+#[path = "service/faults.rs"]
+mod faults;
+#[path = "service/quotas.rs"]
+mod quotas;
 #[path = "service/suite.rs"]
 mod suite;
 #[path = "sandbox/support.rs"]
@@ -11,3 +15,5 @@ mod suite;
 mod support;
 #[path = "service/uploads.rs"]
 mod uploads;
+#[path = "service/verify.rs"]
+mod verify;

@@ -1,9 +1,13 @@
-//! Asks the rules in force, one after another, and makes one answer of theirs. Never: a database, a clock.
+//! Asks the rules in force, one after another, and makes one answer of theirs. Never: a database, or a clock but the
+//! deadline's.
+
+use std::panic::{self, AssertUnwindSafe};
 
 use linli_kernel::Lang;
 use linli_proto::common;
 use linli_proto::rules as pb;
 use linli_proto::rules::evaluate_response::Answer;
+use tokio::time::Instant;
 
 use super::effective::{Bound, Effective};
 use super::evaluator::Loaded;
@@ -23,6 +27,8 @@ pub(super) enum NoAnswer {
     Fault { rule_binding: String, plugin_version: String, fault: String },
     /// The host had no room: nothing is known about the rules.
     Busy,
+    /// The caller's deadline passed between two rules.
+    Late,
 }
 
 /// One case with everything that its answer depends on.
@@ -33,6 +39,8 @@ pub(super) struct Case<'a> {
     /// In the order of the rules.
     pub(super) plugins: &'a [Loaded],
     pub(super) lang: Lang,
+    /// No further rule is asked then.
+    pub(super) due: Instant,
 }
 
 /// Answers one case.
@@ -119,7 +127,7 @@ impl<'a> Asking<'a> {
                 grants.push(pb::Grant {
                     amount: Some(amount(&award.amount)),
                     reason: Some(self.reason(plugin, &award.why)),
-                    digest: rule.digest.to_string(),
+                    digest: digest_of(rule),
                     rule_binding: rule.binding.name.clone(),
                 });
             }
@@ -135,12 +143,15 @@ impl<'a> Asking<'a> {
         call: impl Fn(&Engine, &Plugin, &Context, &Q) -> Result<Evaluated<A>, Fault>,
         said: impl Fn(&A) -> String,
     ) -> Result<Option<(A, &'p Plugin)>, NoAnswer> {
+        if Instant::now() >= self.case.due {
+            return Err(NoAnswer::Late);
+        }
         let context = Context { settings: rule.settings.clone(), ..self.case.context.clone() };
         let plugin = match loaded {
             Ok(plugin) => plugin.as_ref(),
             Err(fault) => return self.no_answer(rule, 0, fault).map(|()| None),
         };
-        match call(self.engine, plugin, &context, req) {
+        match guarded(|| call(self.engine, plugin, &context, req)) {
             Ok(found) => {
                 self.note(rule, (found.fuel_used, found.fuel_budget), said(&found.value));
                 Ok(Some((found.value, plugin)))
@@ -174,7 +185,7 @@ impl<'a> Asking<'a> {
         self.parts.push(pb::RulePart {
             rule_binding: rule.binding.name.clone(),
             plugin_version: rule.binding.plugin_version.clone(),
-            digest: rule.digest.to_string(),
+            digest: digest_of(rule),
             fuel_used: i64::try_from(used).unwrap_or(i64::MAX),
             fuel_budget: i64::try_from(budget).unwrap_or(i64::MAX),
             verdict,
@@ -192,6 +203,50 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// The call with a breakdown of the host as a fault of this one call: it must not take down what other rules say.
+fn guarded<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    // Nothing of the call is used again: its store and instance are its own.
+    panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Fault::Host))
+}
+
+/// The digest of what a rule runs; empty where that is not known.
+fn digest_of(rule: &Bound) -> String {
+    rule.artefact.as_ref().map(|artefact| artefact.digest.to_string()).unwrap_or_default()
+}
+
 fn amount(amount: &crate::engine::types::Amount) -> common::Amount {
     common::Amount { asset: amount.asset.clone(), value: amount.value.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{EngineConfig, FactSet};
+
+    /// A rule that cannot be asked and is passed over, under a deadline.
+    fn answered(due: Instant) -> Result<pb::EvaluateResponse, NoAnswer> {
+        let binding = pb::RuleBinding { on_fault: pb::OnFault::Skip.into(), ..pb::RuleBinding::default() };
+        let artefact = Err("damaged".to_owned());
+        let rule = Bound { binding, settings: Vec::new(), facts: FactSet::default(), artefact };
+        let in_force = Effective { rules: vec![rule], revision: String::new() };
+        let question = Question::Eligibility(EligibilityRequest::default());
+        let (context, plugins) = (Context::default(), [Err("damaged".to_owned())]);
+        let (lang, in_force) = (Lang::En, &in_force);
+        let engine = Engine::new(EngineConfig::validation()).expect("the engine starts");
+        answer(&engine, &Case { context: &context, question: &question, in_force, plugins: &plugins, lang, due })
+    }
+
+    #[test]
+    fn past_the_deadline_no_further_rule_is_asked() {
+        let now = Instant::now();
+        let passed = answered(now + std::time::Duration::from_secs(60)).unwrap_or_default();
+        assert_eq!(passed.parts.len(), 1);
+        assert!(matches!(answered(now), Err(NoAnswer::Late)));
+    }
+
+    #[test]
+    fn a_breakdown_of_the_host_is_a_fault_of_that_call() {
+        assert_eq!(guarded(|| -> Result<(), Fault> { panic!("the engine broke") }), Err(Fault::Host));
+        assert_eq!(guarded(|| Ok(1)), Ok(1));
+    }
 }

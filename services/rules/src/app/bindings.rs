@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use linli_access::Target;
 use linli_kernel::{AreaId, Name};
-use linli_kit::store::EventDraft;
+use linli_kit::store::{EventDraft, Tx};
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, check};
 use linli_proto::rules as pb;
 
 use super::App;
 use super::catalogues::{ValidatedOnly, done_or_read};
+use crate::domain::version::PluginVersionId;
+use crate::store;
 
 pub(super) use checks::settings;
 
@@ -62,9 +64,14 @@ impl App {
             .parts
             .store
             .write_once(ctx, area.as_str(), &r.request_id, hash, "rules.create_rule_binding", |tx| {
-                let (key, wanted, found) = ((area.as_str(), r.rule_binding_id.as_str()), &wanted, &found);
+                let (area, id, wanted, found) = (&area, r.rule_binding_id.as_str(), &wanted, &found);
                 Box::pin(async move {
-                    let created = self.bindings.create(tx, ctx.now(), key, wanted, |_| found.clone()).await?.entry;
+                    let others = self.hold_area(tx, area, id).await?;
+                    let judge = |message: &pb::RuleBinding| {
+                        found.iter().cloned().chain(checks::crowded(area, &others, message)).collect()
+                    };
+                    let created = self.bindings.create(tx, ctx.now(), (area.as_str(), id), wanted, judge).await?.entry;
+                    self.hold_version(tx, &created.resource).await?;
                     tx.emit(event(ctx, &created.area, &created.resource, created.revision, false));
                     Ok((created.resource.name.clone(), created.resource))
                 })
@@ -149,8 +156,11 @@ impl App {
                 let moved = &moved;
                 Box::pin(async move {
                     moved.store(false, Ordering::Relaxed);
+                    let others = self.hold_area(tx, name.area(), name.id()).await?;
                     let judge = |message: &pb::RuleBinding| match checked {
-                        Some((merged, found)) if merged == message => found.clone(),
+                        Some((merged, found)) if merged == message => {
+                            found.iter().cloned().chain(checks::crowded(name.area(), &others, message)).collect()
+                        }
                         _ => {
                             moved.store(true, Ordering::Relaxed);
                             Vec::new()
@@ -162,6 +172,9 @@ impl App {
                         return Err(Error::new(ErrorCode::Aborted, "CONFLICT"));
                     }
                     let entry = written.entry;
+                    if written.changed {
+                        self.hold_version(tx, &entry.resource).await?;
+                    }
                     if r.validate_only {
                         return Err(ValidatedOnly::error(&entry.resource));
                     }
@@ -179,6 +192,23 @@ impl App {
             }
             Err(error) if moved.load(Ordering::Relaxed) && error.code() == ErrorCode::Aborted => Ok(None),
             Err(error) => ValidatedOnly::answer(error).map(Some),
+        }
+    }
+
+    /// Keeps others from binding in the area until the end of the transaction; answers its other bindings.
+    async fn hold_area(&self, tx: &Tx<'_>, area: &AreaId, id: &str) -> Result<Vec<pb::RuleBinding>> {
+        store::lock_area(tx, area.as_str()).await?;
+        let all = self.bindings.all(tx.conn(), area.as_str()).await?;
+        Ok(all.into_iter().filter(|entry| entry.id != id).map(|entry| entry.resource).collect())
+    }
+
+    /// Keeps the version from being deleted until the binding that names it can be seen.
+    async fn hold_version(&self, tx: &Tx<'_>, binding: &pb::RuleBinding) -> Result<()> {
+        let named = &binding.plugin_version;
+        let (area, id) = check::recorded::<PluginVersionId>("plugin_version", named, "pluginVersions")?;
+        match store::lock_version(tx, &area, id).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::new(ErrorCode::Aborted, "CONFLICT").retry_after(std::time::Duration::from_millis(50))),
         }
     }
 

@@ -9,13 +9,13 @@ use linli_access::Target;
 use linli_kernel::AreaId;
 use linli_kit::catalogue::{Entry, Scope};
 use linli_kit::page::{MAX_SIZE, PageRequest};
-use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, check};
+use linli_kit::{Ctx, Error, FieldViolation, Result, check};
 use linli_proto::rules as pb;
 
 use super::App;
 use super::bindings::settings;
 use crate::domain::effective::{applies, place, revision};
-use crate::domain::version::PluginVersionId;
+use crate::domain::version::{PluginVersionId, State};
 use crate::engine::types::Setting;
 use crate::engine::{Digest, Fact, FactSet, Hook};
 use crate::store::{self, VersionRow};
@@ -25,28 +25,31 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Combinations of area, hook and kind that are kept.
 const KEPT: u64 = 10_000;
 
-/// The hooks that this service evaluates, and so may be bound.
-pub(super) const HOOKS: [Hook; 4] = [Hook::Eligibility, Hook::Price, Hook::Priority, Hook::Award];
-
 /// The hook of a code, if it may be bound.
 pub(super) fn bindable(code: &str) -> Option<Hook> {
-    HOOKS.into_iter().find(|hook| hook.code() == code)
+    Hook::CALLED.into_iter().find(|hook| hook.code() == code)
 }
 
 /// The violation of a field that names no hook.
 pub(super) fn hook_unknown(field: &str) -> FieldViolation {
-    let known: Vec<&str> = HOOKS.iter().map(|hook| hook.code()).collect();
+    let known: Vec<&str> = Hook::CALLED.iter().map(|hook| hook.code()).collect();
     FieldViolation::new(field, "HOOK_UNKNOWN").arg("allowed", known.join(", "))
 }
 
-/// One binding in force, ready to be asked.
+/// One binding in force.
 pub(super) struct Bound {
     pub(super) binding: pb::RuleBinding,
-    /// Slug of the area that has the artefact.
+    pub(super) settings: Vec<Setting>,
+    pub(super) facts: FactSet,
+    /// What it runs, or why it cannot: a damaged row of one version is that rule's fault, not everybody's.
+    pub(super) artefact: Result<Artefact, String>,
+}
+
+/// Which bytes a version stands for, and where they are.
+pub(super) struct Artefact {
+    /// Slug of the area that has them.
     pub(super) area: String,
     pub(super) digest: Digest,
-    pub(super) facts: FactSet,
-    pub(super) settings: Vec<Setting>,
 }
 
 /// What is in force, nearest first.
@@ -119,13 +122,7 @@ impl App {
         let key = (generation, area.as_str().to_owned(), hook, kind.to_owned());
         let read = async { self.read_in_force(area, hook, kind).await.map(Arc::new) };
         let found = self.in_force.kept.try_get_with(key, read).await;
-        found.map_err(|shared: Arc<Error>| {
-            Arc::try_unwrap(shared).unwrap_or_else(|shared| {
-                Error::new(ErrorCode::Unavailable, "STORAGE_UNAVAILABLE")
-                    .retry_after(FRESH)
-                    .caused_by(shared.to_string())
-            })
-        })
+        found.map_err(|error: Arc<Error>| error.for_another())
     }
 
     async fn read_in_force(&self, area: &AreaId, hook: Hook, kind: &str) -> Result<Effective> {
@@ -138,7 +135,7 @@ impl App {
         entries.sort_by(|a, b| place(&chain, &a.area, &a.id).cmp(&place(&chain, &b.area, &b.id)));
         let versions =
             self.versions_by_name(&chain, entries.iter().map(|e| e.resource.plugin_version.as_str())).await?;
-        let rules: Vec<Bound> = entries.into_iter().map(|entry| bound(entry, &versions)).collect::<Result<_>>()?;
+        let rules: Vec<Bound> = entries.into_iter().map(|entry| bound(entry, &versions)).collect();
         let named = rules.iter().map(|rule| (rule.binding.name.as_str(), rule.binding.etag.as_str()));
         let revision = revision(named);
         Ok(Effective { rules, revision })
@@ -177,18 +174,25 @@ impl App {
     }
 }
 
-fn bound(entry: Entry<pb::RuleBinding>, versions: &HashMap<String, VersionRow>) -> Result<Bound> {
+fn bound(entry: Entry<pb::RuleBinding>, versions: &HashMap<String, VersionRow>) -> Bound {
     let binding = entry.resource;
-    let row = versions.get(&binding.plugin_version);
-    let row = row.ok_or_else(|| Error::internal(format!("{} names a version that is not there", binding.name)))?;
-    let digest = Digest::from_hex(&row.digest);
-    let digest = digest.ok_or_else(|| Error::internal(format!("{} has no digest", row.name())))?;
-    let declared = row.manifest()?.map(|manifest| manifest.facts).unwrap_or_default();
-    Ok(Bound {
-        area: row.area.clone(),
-        digest,
-        facts: declared.iter().filter_map(|code| Fact::from_code(code)).collect(),
-        settings: settings(&binding.settings),
-        binding,
-    })
+    let (facts, artefact) = match versions.get(&binding.plugin_version) {
+        Some(row) => {
+            let manifest = row.manifest();
+            let declared = manifest.as_ref().ok().and_then(Option::as_ref).map(|manifest| manifest.facts.as_slice());
+            let facts = declared.unwrap_or_default().iter().filter_map(|code| Fact::from_code(code)).collect();
+            (facts, artefact(row, manifest.is_ok()))
+        }
+        None => (FactSet::default(), Err("its version is missing".to_owned())),
+    };
+    if let Err(fault) = &artefact {
+        tracing::error!(binding = binding.name, version = binding.plugin_version, fault, "a binding cannot be asked");
+    }
+    Bound { settings: settings(&binding.settings), binding, facts, artefact }
+}
+
+fn artefact(row: &VersionRow, readable: bool) -> Result<Artefact, String> {
+    let digest = Digest::from_hex(&row.digest).filter(|_| readable && row.state() == State::Valid);
+    let digest = digest.ok_or_else(|| "its version is damaged".to_owned())?;
+    Ok(Artefact { area: row.area.clone(), digest })
 }

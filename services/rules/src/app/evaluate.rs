@@ -1,10 +1,11 @@
 //! Evaluate: read the facts, find what is in force, load it, ask it off the asynchronous threads.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use linli_access::Target;
-use linli_kernel::AreaId;
+use linli_kernel::{AreaId, Lang};
 use linli_kit::check::{self, Violations};
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, deadline};
 use linli_proto::rules as pb;
@@ -15,10 +16,14 @@ use super::answers::{self, Case, NoAnswer};
 use super::effective::Effective;
 use super::evaluator::Loaded;
 use super::facts::{self, Question};
+use crate::engine::Engine;
 use crate::engine::types::Context;
 
 /// Cases of one call at most.
 const MAX_CASES: usize = 100;
+/// After so long at work, an area lets others have their turn. One case is never cut: it asks a bounded number of rules,
+/// each of which ends by its fuel or its deadline.
+const SLICE: Duration = Duration::from_millis(5);
 /// When somebody whose rule gave no answer may ask again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -42,7 +47,7 @@ impl App {
         if let Some(case) = read {
             cases.push(self.ready(&area, &r.kind, case).await?);
         }
-        let mut answers = self.ask(ctx, cases).await?;
+        let mut answers = self.ask(ctx, &area, cases).await?;
         answers.pop().ok_or_else(|| Error::internal("no case was answered"))
     }
 
@@ -72,41 +77,69 @@ impl App {
         for (kind, case) in read {
             cases.push(self.ready(&area, kind, case).await?);
         }
-        Ok(pb::BatchEvaluateResponse { responses: self.ask(ctx, cases).await? })
+        Ok(pb::BatchEvaluateResponse { responses: self.ask(ctx, &area, cases).await? })
     }
 
     async fn ready(&self, area: &AreaId, kind: &str, (context, question): (Context, Question)) -> Result<Ready> {
         let in_force = self.in_force(area, question.hook(), kind).await?;
         let mut plugins = Vec::with_capacity(in_force.rules.len());
         for rule in &in_force.rules {
-            plugins.push(self.evaluator.plugin(&rule.area, &rule.digest).await?);
+            plugins.push(match &rule.artefact {
+                Ok(artefact) => self.evaluator.plugin(&artefact.area, &artefact.digest).await?,
+                Err(fault) => Err(fault.clone()),
+            });
         }
         Ok(Ready { context, question, in_force, plugins })
     }
 
-    async fn ask(&self, ctx: &Ctx, cases: Vec<Ready>) -> Result<Vec<pb::EvaluateResponse>> {
+    /// Asks case after case, in slices: after each, another area has its turn.
+    async fn ask(&self, ctx: &Ctx, area: &AreaId, cases: Vec<Ready>) -> Result<Vec<pb::EvaluateResponse>> {
         let (lang, due) = (ctx.lang, ctx.deadline);
+        let mut answers = Vec::with_capacity(cases.len());
+        let mut left = VecDeque::from(cases);
         // Without rules there is nothing that takes time; a thread would.
-        let idle = cases.iter().all(|case| case.plugins.is_empty());
-        let work = move |engine: &crate::engine::Engine| {
-            let mut answers = Vec::with_capacity(cases.len());
-            for ready in &cases {
-                if Instant::now() >= due {
-                    return Err(deadline::exceeded());
-                }
-                let Ready { context, question, in_force, plugins } = ready;
-                let case = Case { context, question, in_force, plugins, lang };
-                answers.push(answers::answer(engine, &case).map_err(refused)?);
+        if left.iter().all(|case| case.plugins.is_empty()) {
+            while !left.is_empty() {
+                left = slice(self.evaluator.engine(), left, (lang, due), &mut answers)?;
             }
-            Ok(answers)
-        };
-        if idle { work(self.evaluator.engine()) } else { self.evaluator.run(work).await? }
+            return Ok(answers);
+        }
+        while !left.is_empty() {
+            let work = move |engine: &Engine| {
+                let mut answers = Vec::with_capacity(left.len());
+                slice(engine, left, (lang, due), &mut answers).map(|left| (answers, left))
+            };
+            let (more, rest) = self.evaluator.run(area.as_str(), work).await??;
+            answers.extend(more);
+            left = rest;
+        }
+        Ok(answers)
     }
+}
+
+/// Answers as many cases as fit into a slice, one at least; returns those that are left.
+fn slice(
+    engine: &Engine,
+    mut cases: VecDeque<Ready>,
+    (lang, due): (Lang, Instant),
+    answers: &mut Vec<pb::EvaluateResponse>,
+) -> Result<VecDeque<Ready>> {
+    let begun = Instant::now();
+    while let Some(ready) = cases.pop_front() {
+        let Ready { context, question, in_force, plugins } = &ready;
+        let case = Case { context, question, in_force, plugins, lang, due };
+        answers.push(answers::answer(engine, &case).map_err(refused)?);
+        if begun.elapsed() >= SLICE {
+            break;
+        }
+    }
+    Ok(cases)
 }
 
 fn refused(problem: NoAnswer) -> Error {
     match problem {
-        NoAnswer::Busy => Error::new(ErrorCode::ResourceExhausted, "OVERLOADED").retry_after(RETRY),
+        NoAnswer::Late => deadline::exceeded(),
+        NoAnswer::Busy => busy(),
         NoAnswer::Fault { rule_binding, plugin_version, fault } => {
             metrics::counter!("linli_rule_faults_total").increment(1);
             tracing::warn!(rule_binding, plugin_version, fault, "a rule gave no answer");
@@ -116,5 +149,21 @@ fn refused(problem: NoAnswer) -> Error {
                 .with("fault", fault)
                 .retry_after(RETRY)
         }
+    }
+}
+
+/// There is no room for another instance.
+pub(super) fn busy() -> Error {
+    Error::new(ErrorCode::ResourceExhausted, "OVERLOADED").retry_after(RETRY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_room_the_caller_is_asked_to_come_back_and_no_rule_is_blamed() {
+        let error = refused(NoAnswer::Busy);
+        assert_eq!((error.code(), error.reason().as_str()), (ErrorCode::ResourceExhausted, "OVERLOADED"));
     }
 }

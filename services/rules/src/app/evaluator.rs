@@ -1,34 +1,42 @@
-//! The engine behind a gate: as many evaluations at once as there are cores, off the asynchronous threads.
+//! The engine behind a gate: as many evaluations at once as there are cores, areas in turn, off the asynchronous threads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use linli_kit::store::Store;
 use linli_kit::{Error, Result};
 use tokio::sync::Semaphore;
 
-use crate::engine::{Allocation, Digest, Engine, EngineConfig, Plugin};
+use super::evaluate::busy;
+use super::turns::Turns;
+use crate::engine::{Digest, Engine, EngineConfig, Fault, LoadError, Plugin};
 use crate::store;
 
 /// A plugin that is ready, or why it is not.
 pub(super) type Loaded = Result<Arc<Plugin>, String>;
 
+/// How long it is remembered that a plugin does not load, so that not every request tries again.
+const REMEMBERED: Duration = Duration::from_secs(10);
+/// Loads that are under way or remembered.
+const LOADS: u64 = 1_024;
+
 /// The engine, and who may use it now.
 pub(super) struct Evaluator {
     engine: Engine,
     store: Store,
-    places: Arc<Semaphore>,
-    /// Loading compiles: one at a time, so that a restart leaves cores to those who ask.
-    loading: Semaphore,
+    places: Turns,
+    /// Each digest is loaded by one of those who ask for it; the others wait for that one only.
+    loads: moka::future::Cache<Digest, Loaded>,
+    /// Loading compiles: half the cores at most, so that a restart leaves some to those who ask.
+    compiling: Semaphore,
 }
 
 impl Evaluator {
-    pub(super) fn start(store: Store) -> Result<Self> {
+    pub(super) fn start(store: Store, config: EngineConfig) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        // One instance for each evaluation, and one for what is being loaded.
-        let instances = u32::try_from(cores + 2).unwrap_or(u32::MAX).max(16);
-        let config = EngineConfig { allocation: Allocation::Pool { instances }, ..EngineConfig::embedded() };
         let engine = Engine::new(config).map_err(Error::internal)?;
-        Ok(Self { engine, store, places: Arc::new(Semaphore::new(cores)), loading: Semaphore::new(1) })
+        let loads = moka::future::Cache::builder().max_capacity(LOADS).time_to_live(REMEMBERED).build();
+        Ok(Self { engine, store, places: Turns::new(cores), loads, compiling: Semaphore::new((cores / 2).max(1)) })
     }
 
     /// The engine, for work that asks no plugin.
@@ -36,34 +44,56 @@ impl Evaluator {
         &self.engine
     }
 
-    /// Runs work on the engine on a thread that may block. Once begun it ends, even when nobody waits any more.
-    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Engine) -> T + Send + 'static) -> Result<T> {
-        let place = self.places.clone().acquire_owned().await.map_err(Error::internal)?;
+    /// Runs work of an area on a thread that may block, when it is the area's turn. Once begun it ends, even when nobody
+    /// waits any more: it is to be short.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        area: &str,
+        work: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.places.take(area).await;
         let engine = self.engine.clone();
         let running = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _turn = turn;
             work(&engine)
         });
         running.await.map_err(Error::internal)
     }
 
     /// The plugin of a digest, compiled from an area's artefact when it is not in memory.
+    ///
+    /// # Errors
+    /// Those of the store: everything else is the plugin's.
     pub(super) async fn plugin(&self, area: &str, digest: &Digest) -> Result<Loaded> {
         if let Some(plugin) = self.engine.get(digest) {
             return Ok(Ok(plugin));
         }
-        let _turn = self.loading.acquire().await.map_err(Error::internal)?;
-        if let Some(plugin) = self.engine.get(digest) {
-            return Ok(Ok(plugin));
-        }
+        let loaded = self.loads.try_get_with(*digest, self.load(area, digest)).await;
+        loaded.map_err(|error: Arc<Error>| error.for_another())
+    }
+
+    async fn load(&self, area: &str, digest: &Digest) -> Result<Loaded> {
         let Some(bytes) = store::artifact_of(self.store.reader(), area, &digest.to_string()).await? else {
             return Ok(Err("the artefact is missing".to_owned()));
         };
+        if Digest::of(&bytes) != *digest {
+            return Ok(Err("the artefact is damaged".to_owned()));
+        }
+        let _one = self.compiling.acquire().await.map_err(Error::internal)?;
         let engine = self.engine.clone();
-        let loaded = tokio::task::spawn_blocking(move || engine.load(&bytes)).await.map_err(Error::internal)?;
-        Ok(loaded.map_err(|error| {
-            tracing::error!(%digest, %error, "a valid plugin does not load");
-            "it does not load".to_owned()
-        }))
+        let loaded = tokio::task::spawn_blocking(move || engine.load(&bytes)).await;
+        Ok(match loaded {
+            Ok(Ok(plugin)) => Ok(plugin),
+            // It said nothing, for there was no room for it to speak.
+            Ok(Err(LoadError::Describe(Fault::Busy))) => return Err(busy()),
+            Ok(Err(error)) => {
+                tracing::error!(%digest, %error, "a valid plugin does not load");
+                Err("it does not load".to_owned())
+            }
+            Err(fault) => {
+                tracing::error!(%digest, panicked = fault.is_panic(), "the compiler broke over a plugin");
+                Err("it does not load".to_owned())
+            }
+        })
     }
 }

@@ -72,7 +72,7 @@ fn eligibility(facts: &pb::EligibilityFacts, at: &str, bad: &mut Violations) -> 
     bad.max_items(&format!("{at}balances"), facts.balances.len(), MAX_LIST);
     bad.max_items(&format!("{at}answers"), facts.answers.len(), MAX_LIST);
     EligibilityRequest {
-        who: member(facts.who.as_ref(), at, bad),
+        who: member(facts.who.as_ref(), &format!("{at}who"), bad),
         balances: amounts(&facts.balances),
         used: facts.used.as_ref().map(usage),
         slot: slot(facts.slot.as_ref(), at, bad),
@@ -96,7 +96,7 @@ fn price(facts: &pb::PriceFacts, at: &str, bad: &mut Violations) -> PriceRequest
         }
     };
     PriceRequest {
-        who: member(facts.who.as_ref(), at, bad),
+        who: member(facts.who.as_ref(), &format!("{at}who"), bad),
         balances: amounts(&facts.balances),
         used: facts.used.as_ref().map(usage),
         slot: slot(facts.slot.as_ref(), at, bad),
@@ -109,11 +109,14 @@ fn price(facts: &pb::PriceFacts, at: &str, bad: &mut Violations) -> PriceRequest
 
 fn priority(facts: &pb::PriorityFacts, at: &str, bad: &mut Violations) -> PriorityRequest {
     bad.max_items(&format!("{at}queue"), facts.queue.len(), MAX_QUEUE);
+    for (i, waiting) in facts.queue.iter().take(MAX_QUEUE).enumerate() {
+        bad.max_items(&format!("{at}queue[{i}].answers"), waiting.answers.len(), MAX_LIST);
+    }
     let queue = facts.queue.iter().take(MAX_QUEUE).enumerate().map(|(i, waiting)| Waiting {
-        who: member(waiting.who.as_ref(), &format!("{at}queue[{i}]."), bad),
+        who: member(waiting.who.as_ref(), &format!("{at}queue[{i}].who"), bad),
         since: minute(waiting.since.as_ref()).unwrap_or_default(),
         used: waiting.used.as_ref().map(usage),
-        answers: Vec::new(),
+        answers: answers(&waiting.answers),
     });
     let queue = queue.collect();
     PriorityRequest { slot: slot(facts.slot.as_ref(), at, bad), queue }
@@ -127,24 +130,23 @@ fn award(facts: &pb::AwardFacts, at: &str, bad: &mut Violations) -> AwardRequest
         bad.push(FieldViolation::new(format!("{at}cap"), "FIELD_REQUIRED"));
     }
     AwardRequest {
-        actor: member(facts.actor.as_ref(), at, bad),
+        actor: member(facts.actor.as_ref(), &format!("{at}actor"), bad),
         balances: amounts(&facts.balances),
         event: AwardEvent {
             kind: facts.kind.clone(),
             role: facts.role.clone(),
             minutes: u32::try_from(facts.minutes).unwrap_or_default(),
-            quantity: 1,
-            peer_rating: None,
             tags: facts.tags.clone(),
         },
         caps: facts.cap.iter().map(|cap| Amount::saturating(&cap.asset, cap.value).0).collect(),
     }
 }
 
+/// A member, in the field named `at`.
 fn member(sent: Option<&pb::Member>, at: &str, bad: &mut Violations) -> Member {
     let Some(sent) = sent else { return Member::default() };
-    for (field, len) in [("roles", sent.roles.len()), ("needs", sent.needs.len()), ("tags", sent.tags.len())] {
-        bad.max_items(&format!("{at}who.{field}"), len, MAX_LIST);
+    for (field, len) in [("roles", sent.roles.len()), ("tags", sent.tags.len())] {
+        bad.max_items(&format!("{at}.{field}"), len, MAX_LIST);
     }
     Member {
         handle: sent.handle,
@@ -152,7 +154,6 @@ fn member(sent: Option<&pb::Member>, at: &str, bad: &mut Violations) -> Member {
         standing: Some(sent.standing.clone()).filter(|code| !code.is_empty()),
         joined: minute(sent.joined.as_ref()),
         roles: sent.roles.clone(),
-        needs: sent.needs.clone(),
         tags: sent.tags.clone(),
     }
 }
@@ -164,7 +165,6 @@ fn usage(sent: &pb::Usage) -> Usage {
         this_week: narrow(sent.this_week),
         this_month: narrow(sent.this_month),
         no_shows: narrow(sent.no_shows),
-        minutes_month: 0,
     }
 }
 
@@ -230,6 +230,28 @@ mod tests {
         let _ = read(&request, "requests[2].", &mut bad);
         let fields: Vec<String> = bad.into_vec().into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["requests[2].now", "requests[2].utc_offset_min", "requests[2].price.base"]);
+    }
+
+    #[test]
+    fn a_bad_member_is_named_by_the_field_that_it_stands_in() {
+        let crowded = Some(pb::Member { roles: vec!["a".to_owned(); MAX_LIST + 1], ..pb::Member::default() });
+        let fields = |hook: Asked| {
+            let mut bad = Violations::new();
+            let now = Some(prost_types::Timestamp::default());
+            let _ =
+                read(&pb::EvaluateRequest { now, hook: Some(hook), ..pb::EvaluateRequest::default() }, "", &mut bad);
+            bad.into_vec().into_iter().map(|v| v.field).collect::<Vec<_>>()
+        };
+        let kind = "shift".to_owned();
+        let cap = Some(common::Amount::default());
+        let award = pb::AwardFacts { actor: crowded.clone(), kind, cap, ..pb::AwardFacts::default() };
+        assert_eq!(fields(Asked::Award(award)), ["award.actor.roles"]);
+        let who = crowded.clone();
+        let eligibility = pb::EligibilityFacts { who: who.clone(), ..pb::EligibilityFacts::default() };
+        assert_eq!(fields(Asked::Eligibility(eligibility)), ["eligibility.who.roles"]);
+        let queue = vec![pb::Waiting::default(), pb::Waiting { who, ..pb::Waiting::default() }];
+        let priority = pb::PriorityFacts { queue, ..pb::PriorityFacts::default() };
+        assert_eq!(fields(Asked::Priority(priority)), ["priority.queue[1].who.roles"]);
     }
 
     #[test]

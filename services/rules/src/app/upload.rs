@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use linli_access::Target;
-use linli_kernel::{Id as _, Name};
+use linli_kernel::{AreaId, Id as _, Name};
 use linli_kit::idempotency::Once;
 use linli_kit::ids::new_v7;
-use linli_kit::{Ctx, Error, FieldViolation, Result, check};
+use linli_kit::store::Tx;
+use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, check};
 use linli_proto::rules as pb;
 use linli_proto::rules::upload_plugin_version_request::Data;
 use tonic::Streaming;
@@ -16,6 +17,10 @@ use crate::domain::version::{PluginVersionId, State};
 use crate::engine::{Caps, Digest};
 use crate::store::{self, VersionRow};
 
+/// Versions that an area keeps at most.
+const MAX_VERSIONS: u64 = 200;
+/// Versions of an area that await validation at most.
+pub(super) const MAX_UNVALIDATED: u64 = 20;
 /// Bytes of one chunk at most.
 const MAX_CHUNK: usize = 64 << 10;
 
@@ -77,13 +82,15 @@ impl App {
             .write_once(ctx, area, &header.request_id, hash, "rules.upload_plugin_version", |tx| {
                 let (new, bytes) = (&new, bytes.as_slice());
                 Box::pin(async move {
-                    // Its lock keeps the plugin from going away, and other uploads of it waiting.
+                    store::lock_area(tx, area).await?;
+                    // Its lock keeps the plugin from going away.
                     if self.plugins.find_for_update(tx, area, plugin.id()).await?.is_none() {
                         return Err(Error::not_found(plugin));
                     }
                     if let Some(row) = store::version_by_digest(tx.conn(), area, &new.plugin, &new.digest).await? {
                         return Ok((row.name(), row));
                     }
+                    self.room_for_another(tx, plugin.area()).await?;
                     store::insert_version(tx, new, bytes).await?;
                     Ok((new.name(), new.clone()))
                 })
@@ -97,6 +104,26 @@ impl App {
                 row.ok_or_else(|| Error::not_found(name))
             }
         }
+    }
+}
+
+impl App {
+    /// Refuses when the area has as many versions as it may keep. The caller holds the area's lock.
+    async fn room_for_another(&self, tx: &Tx<'_>, area: &AreaId) -> Result<()> {
+        if store::count_versions(tx.conn(), area.as_str(), None).await? >= MAX_VERSIONS {
+            let full = Error::new(ErrorCode::ResourceExhausted, "VERSIONS_FULL");
+            return Err(full.with("area", area.name()).with("max", MAX_VERSIONS));
+        }
+        self.room_for_unvalidated(tx, area).await
+    }
+
+    /// Refuses when as many versions of the area await validation as may.
+    pub(super) async fn room_for_unvalidated(&self, tx: &Tx<'_>, area: &AreaId) -> Result<()> {
+        if store::count_versions(tx.conn(), area.as_str(), Some(State::Uploaded)).await? >= MAX_UNVALIDATED {
+            let full = Error::new(ErrorCode::ResourceExhausted, "UNVALIDATED_FULL");
+            return Err(full.with("area", area.name()).with("max", MAX_UNVALIDATED));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,5 @@
 //! Validation of uploads: a stored operation whose job runs a child process that can be killed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +15,17 @@ use linli_proto::google::longrunning::{Operation, operation};
 use linli_proto::rules as pb;
 use serde::{Deserialize, Serialize};
 
+use super::upload::MAX_UNVALIDATED;
+use super::validator::Validator;
 use super::{App, versions};
 use crate::domain::version::{Both, KeptManifest, KeptProblem, PluginVersionId, State};
 use crate::store::{self, VersionRow};
-use crate::validate::{self, Report, ValidateLimits};
+use crate::validate::Report;
 
 /// Kind of the operation.
 const KIND: &str = "validate-plugin";
+/// Operations that this process has taken up, almost all of them waiting for their turn.
+const TAKEN_UP: usize = 4 * MAX_UNVALIDATED as usize;
 /// How often a running validation hears of a wish to stop.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -66,6 +69,7 @@ impl App {
             .write_once(ctx, area.as_str(), &r.request_id, hash, "rules.validate_plugin_version", |tx| {
                 let (area, wanted, r) = (&area, &wanted, &r);
                 Box::pin(async move {
+                    store::lock_area(tx, area.as_str()).await?;
                     let row = store::lock_version(tx, area, id).await?;
                     let mut row = row.ok_or_else(|| Error::not_found(&r.name))?;
                     if row.state() == State::Valid {
@@ -73,6 +77,11 @@ impl App {
                     }
                     if self.runs(&row.operation).await? {
                         return Ok((row.operation.clone(), Asked::Runs(row.operation)));
+                    }
+                    if row.state() == State::Rejected {
+                        // It awaits validation once more, and counts as one that does.
+                        self.room_for_unvalidated(tx, area).await?;
+                        row.state = State::Uploaded.number();
                     }
                     row.operation = self.operations.start(tx, ctx, area, KIND, wanted.clone()).await?;
                     store::update_version(tx, &row).await?;
@@ -123,10 +132,11 @@ fn ended(row: &VersionRow, lang: Lang) -> Result<Operation> {
 }
 
 /// Runs validations in the background until the process goes down.
-pub(super) fn start(parts: &ServiceParts, operations: &Operations, worker: PathBuf, limits: ValidateLimits) {
-    let job: Arc<dyn Job> = Arc::new(Validation { parts: parts.clone(), worker, limits });
-    // One child at a time: it is meant to leave the machine to those who ask.
-    let settings = Settings { concurrency: 1, ..Settings::default() };
+pub(super) fn start(parts: &ServiceParts, operations: &Operations, validator: Validator) {
+    let job: Arc<dyn Job> = Arc::new(Validation { parts: parts.clone(), validator });
+    // The validator runs one child at a time. More operations are taken up than that, and more than one area may have,
+    // so that areas come in turn and not in the order in which they asked.
+    let settings = Settings { concurrency: TAKEN_UP, ..Settings::default() };
     let running = operations.spawn(Jobs::from([(KIND, job)]), settings, parts.cancel.clone());
     parts.tasks.spawn(async move {
         if let Err(fault) = running.await {
@@ -138,8 +148,7 @@ pub(super) fn start(parts: &ServiceParts, operations: &Operations, worker: PathB
 /// The job.
 struct Validation {
     parts: ServiceParts,
-    worker: PathBuf,
-    limits: ValidateLimits,
+    validator: Validator,
 }
 
 #[async_trait]
@@ -155,15 +164,15 @@ impl Job for Validation {
         }
         progress.set(&metadata(&wanted.name)).await?;
         let bytes = store::artifact_of(reader, area.as_str(), &row.digest).await?.ok_or_else(missing)?;
-        let report = self.examine(&bytes, progress).await?;
+        let report = self.examine(area.as_str(), &bytes, progress).await?;
         let row = self.conclude(op, progress, &area, id, &report).await?;
         response(&row, wanted.lang())
     }
 }
 
 impl Validation {
-    async fn examine(&self, bytes: &[u8], progress: &Progress) -> Result<Report> {
-        let examined = validate::run(&self.worker, bytes, &self.limits, &[]);
+    async fn examine(&self, area: &str, bytes: &[u8], progress: &Progress) -> Result<Report> {
+        let examined = self.validator.upload(area, bytes);
         tokio::pin!(examined);
         loop {
             tokio::select! {

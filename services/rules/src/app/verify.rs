@@ -26,13 +26,11 @@ impl App {
         ctx: &Ctx,
         request: &VerifyInvariantsRequest,
     ) -> Result<VerifyInvariantsResponse> {
-        let area = check::list_parent(&request.parent)?;
-        if let Some(area) = &area {
-            self.access.authorise(ctx, &Target::area(area))?;
+        if let Some(area) = check::list_parent(&request.parent)? {
+            self.access.authorise(ctx, &Target::area(&area))?;
         }
-        let scope = self.access.scope(ctx, area.as_ref())?;
         let (mut artefacts, mut bindings) = (Found::default(), Found::default());
-        for slug in scope.slugs() {
+        for slug in self.listed_areas(ctx, &request.parent)? {
             self.verify_artefacts(&slug, &mut artefacts).await?;
             self.verify_bindings(&slug, &mut bindings).await?;
         }

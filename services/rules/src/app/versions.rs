@@ -1,9 +1,11 @@
 //! Plugin versions as callers see them.
 
+use std::sync::Arc;
+
 use linli_access::Target;
 use linli_kernel::{Lang, Text};
 use linli_kit::page::{KeyPart, PageRequest};
-use linli_kit::{Ctx, Error, Result, check, filter};
+use linli_kit::{Ctx, Error, ErrorCode, Result, check, filter};
 use linli_proto::rules as pb;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _};
@@ -11,7 +13,7 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, Order, QueryFilter as _, Query
 use super::App;
 use crate::domain::version::{Both, KeptManifest, PluginVersionId};
 use crate::store::entities::version;
-use crate::store::{VersionRow, version_of};
+use crate::store::{self, VersionRow, version_of};
 
 impl App {
     /// Returns one plugin version.
@@ -57,6 +59,40 @@ impl App {
         let (rows, next_page_token) = page.cut(rows, |row| vec![KeyPart::Text(row.area.clone()), KeyPart::Id(row.id)]);
         let plugin_versions = rows.iter().map(|row| proto(row, ctx.lang)).collect::<Result<_>>()?;
         Ok(pb::ListPluginVersionsResponse { plugin_versions, next_page_token })
+    }
+}
+
+impl App {
+    /// Deletes a version that no binding names, here or below.
+    pub(crate) async fn delete_plugin_version(&self, ctx: &Arc<Ctx>, r: pb::DeletePluginVersionRequest) -> Result<()> {
+        let (area, id) = check::recorded::<PluginVersionId>("name", &r.name, "pluginVersions")?;
+        self.access.authorise(ctx, &Target::area(&area))?;
+        let hash = self.hash(ctx, &pb::DeletePluginVersionRequest { request_id: String::new(), ..r.clone() });
+        // Whoever may bind it: a version counts in its own area and below.
+        let snapshot = self.access.snapshot();
+        let below: Vec<String> =
+            snapshot.areas().filter(|slug| snapshot.below(slug, area.as_str())).map(str::to_owned).collect();
+        self.parts
+            .store
+            .write_once(ctx, area.as_str(), &r.request_id, hash, "rules.delete_plugin_version", |tx| {
+                let (area, below, name) = (&area, &below, r.name.as_str());
+                Box::pin(async move {
+                    store::lock_area(tx, area.as_str()).await?;
+                    let row = store::lock_version(tx, area, id).await?.ok_or_else(|| Error::not_found(name))?;
+                    for slug in below {
+                        let bindings = self.bindings.all(tx.conn(), slug).await?;
+                        if let Some(by) = bindings.iter().find(|entry| entry.resource.plugin_version == name) {
+                            return Err(Error::new(ErrorCode::FailedPrecondition, "STILL_REFERENCED")
+                                .with("resource", name)
+                                .with("by", &by.resource.name));
+                        }
+                    }
+                    store::delete_version(tx, &row).await?;
+                    Ok((name.to_owned(), ()))
+                })
+            })
+            .await?;
+        Ok(())
     }
 }
 

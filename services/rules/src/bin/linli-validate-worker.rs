@@ -4,8 +4,18 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(linli_rules::validate::ARGUMENT) {
-        return linli_rules::validate::child_main();
+    match std::env::args().nth(1).as_deref() {
+        Some(linli_rules::validate::ARGUMENT) => linli_rules::validate::child_main(),
+        Some("probe") => probe(),
+        _ => ExitCode::FAILURE,
     }
-    ExitCode::FAILURE
+}
+
+/// Prints what a confined child still can do.
+fn probe() -> ExitCode {
+    let Ok(attempts) = linli_rules::validate::probe() else { return ExitCode::FAILURE };
+    for (what, errno) in attempts {
+        println!("{what} {}", errno.map_or_else(|| "worked".to_owned(), |errno| errno.to_string()));
+    }
+    ExitCode::SUCCESS
 }

@@ -1,7 +1,6 @@
 //! How the answers of several rules become one: pure functions, the same for every service.
 //! Never: calls a plugin or reads a clock.
 
-use super::deliberation::{Share, Thresholds};
 use super::types::{Amount, Award, Reason, Terms, Verdict};
 
 /// The decision about a booking; every reason of the deciding kind is kept.
@@ -52,15 +51,6 @@ pub fn price(nearest_first: impl IntoIterator<Item = Terms>, base: Amount, floor
     Price { price: Amount { asset: terms.price.asset, value }, why: terms.why, clamped }
 }
 
-/// The order of a queue: higher scores first, ties by waiting time, then by place. Returns indices into the queue;
-/// an entry without a score counts as zero.
-pub fn order(scores: &[i32], waiting_since: &[u32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..waiting_since.len()).collect();
-    let key = |at: usize| (std::cmp::Reverse(scores.get(at).copied().unwrap_or(0)), waiting_since[at], at);
-    order.sort_by_key(|&at| key(at));
-    order
-}
-
 /// Clamps every award to the cap of its asset; what has no cap or no positive amount is dropped.
 pub fn awards(granted: impl IntoIterator<Item = Award>, caps: &[Amount]) -> Vec<Award> {
     let clamp = |award: Award| {
@@ -69,20 +59,6 @@ pub fn awards(granted: impl IntoIterator<Item = Award>, caps: &[Amount]) -> Vec<
         (value > 0).then_some(Award { amount: Amount { value, ..award.amount }, ..award })
     };
     granted.into_iter().filter_map(clamp).collect()
-}
-
-/// The strictest of law, charter and plugins, field by field.
-pub fn thresholds(lawful: Thresholds, tightened: impl IntoIterator<Item = Thresholds>) -> Thresholds {
-    tightened.into_iter().fold(lawful, |strictest, next| Thresholds {
-        participation: stricter(strictest.participation, next.participation),
-        approval: stricter(strictest.approval, next.approval),
-        notice_hours: strictest.notice_hours.max(next.notice_hours),
-        open_hours: strictest.open_hours.max(next.open_hours),
-    })
-}
-
-fn stricter(a: Share, b: Share) -> Share {
-    Share { number: a.number.max(b.number), area: a.area.max(b.area) }
 }
 
 #[cfg(test)]
@@ -99,7 +75,7 @@ mod tests {
 
     fn award(asset: &str, value: i32) -> Award {
         let amount = Amount { asset: asset.to_owned(), value };
-        Award { to: 1, amount, expires_days: None, why: reason("thanks") }
+        Award { to: 1, amount, why: reason("thanks") }
     }
 
     #[test]
@@ -137,28 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_are_served_by_waiting_time() {
-        assert_eq!(order(&[1, 5, 1, 5], &[10, 30, 5, 20]), [3, 1, 2, 0]);
-        assert_eq!(order(&[], &[2, 1]), [1, 0]);
-    }
-
-    #[test]
     fn an_award_never_exceeds_its_cap() {
         let granted = [award("hearts", 9), award("points", 3), award("flowers", -1)];
         let caps = [Amount { asset: "hearts".to_owned(), value: 5 }, Amount { asset: "flowers".to_owned(), value: 5 }];
         assert_eq!(awards(granted, &caps), [award("hearts", 5)]);
-    }
-
-    #[test]
-    fn a_plugin_tightens_and_never_loosens() {
-        let share = |number, area| Share { number, area };
-        let lawful =
-            Thresholds { participation: share(667, 667), approval: share(501, 501), notice_hours: 72, open_hours: 24 };
-        let plugin =
-            Thresholds { participation: share(500, 700), approval: share(600, 400), notice_hours: 24, open_hours: 48 };
-        let expected =
-            Thresholds { participation: share(667, 700), approval: share(600, 501), notice_hours: 72, open_hours: 48 };
-        assert_eq!(thresholds(lawful, [plugin]), expected);
-        assert_eq!(thresholds(lawful, []), lawful);
     }
 }

@@ -50,13 +50,13 @@ pub struct EngineConfig {
 impl EngineConfig {
     /// For one process that runs everything: little memory.
     pub fn embedded() -> Self {
-        Self { allocation: Allocation::Pool { instances: 16 }, cached_plugins: 64, ..Self::server() }
+        Self { allocation: pool_of(16), cached_plugins: 64, ..Self::server() }
     }
 
     /// For a process that runs rules alone.
     pub fn server() -> Self {
         Self {
-            allocation: Allocation::Pool { instances: 256 },
+            allocation: pool_of(256),
             cached_plugins: 1_024,
             fuel_base: 500_000,
             fuel_per_item: 500,
@@ -128,6 +128,12 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self::embedded()
     }
+}
+
+/// A pool of so many instances, and no fewer than one for each core that evaluates and one for each that loads.
+fn pool_of(instances: u32) -> Allocation {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    Allocation::Pool { instances: instances.max(u32::try_from(cores * 2).unwrap_or(u32::MAX)) }
 }
 
 /// The defaults undercharge what takes long: growing, and bulk operations.

@@ -91,7 +91,7 @@ impl Engine {
         })
     }
 
-    /// Asks how strict a ballot is; the law still has the last word (`combine::thresholds`).
+    /// Asks how strict a ballot is; the law still has the last word.
     pub fn thresholds(
         &self,
         plugin: &Plugin,

@@ -12,8 +12,6 @@ pub enum Fact {
     Joined,
     /// The member's offices.
     Roles,
-    /// The member's registered needs.
-    Needs,
     /// The member's tags.
     Tags,
     /// What the member has used of the offering.
@@ -26,17 +24,8 @@ pub enum Fact {
 
 impl Fact {
     /// Every fact.
-    pub const ALL: [Fact; 9] = [
-        Fact::Age,
-        Fact::Standing,
-        Fact::Joined,
-        Fact::Roles,
-        Fact::Needs,
-        Fact::Tags,
-        Fact::Usage,
-        Fact::Balances,
-        Fact::Answers,
-    ];
+    pub const ALL: [Fact; 8] =
+        [Fact::Age, Fact::Standing, Fact::Joined, Fact::Roles, Fact::Tags, Fact::Usage, Fact::Balances, Fact::Answers];
 
     /// The code in a manifest.
     pub const fn code(self) -> &'static str {
@@ -45,7 +34,6 @@ impl Fact {
             Fact::Standing => "standing",
             Fact::Joined => "joined",
             Fact::Roles => "roles",
-            Fact::Needs => "needs",
             Fact::Tags => "tags",
             Fact::Usage => "usage",
             Fact::Balances => "balances",

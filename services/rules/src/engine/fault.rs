@@ -34,17 +34,15 @@ pub enum Fault {
     /// The plugin has no such hook.
     #[error("the plugin does not export {0}")]
     NoHook(&'static str),
+    /// The host itself broke down over the call. Says nothing about the plugin, but somebody has to look.
+    #[error("the host failed while it asked the plugin")]
+    Host,
     /// The host has no room for another instance. Says nothing about the plugin: ask again.
     #[error("there is no room for another plugin instance")]
     Busy,
 }
 
 impl Fault {
-    /// Whether the fault counts against the plugin, towards quarantine.
-    pub fn is_plugins_own(&self) -> bool {
-        !matches!(self, Fault::Busy | Fault::Refused(Refusal::MissingFact(_)))
-    }
-
     pub(super) fn from_call(error: &wasmtime::Error, budget: u64, memory_denied: bool) -> Self {
         if memory_denied {
             return Fault::Memory;

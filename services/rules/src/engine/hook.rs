@@ -32,6 +32,9 @@ impl Hook {
     pub const ALL: [Hook; 6] =
         [Hook::Eligibility, Hook::Price, Hook::Priority, Hook::Award, Hook::Track, Hook::Thresholds];
 
+    /// The hooks that a service asks today, and so may be bound; the others are a draft of the contract.
+    pub const CALLED: [Hook; 4] = [Hook::Eligibility, Hook::Price, Hook::Priority, Hook::Award];
+
     /// The name of the hook's interface.
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,8 +1,6 @@
 //! The walk over a plugin's bytes before anything is compiled: shape, imports, exports and caps.
 //! Never: compiles, runs or trusts; compile bombs are real, one function of 1 MiB takes minutes.
 
-use std::fmt;
-
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::{
     CanonicalFunction, ComponentExternalKind, Encoding, FunctionBody, Parser, Payload, TypeRef, Validator,
@@ -56,8 +54,8 @@ impl Caps {
 /// Something that a plugin must not be or have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// The bytes are no component: no wasm at all, or a core module.
-    NotAComponent(&'static str),
+    /// The bytes are no component but something else.
+    NotAComponent(Mistaken),
     /// The bytes break off or contradict themselves.
     Malformed(String),
     /// An import other than the types.
@@ -68,8 +66,10 @@ pub enum Finding {
     NoMeta,
     /// No hook.
     NoHook,
+    /// Hooks, but none that any service asks: the plugin would never run.
+    NoCalledHook,
     /// A construct that a plugin has no use for.
-    Forbidden(&'static str),
+    Forbidden(Construct),
     /// More of something than its cap.
     Exceeds {
         /// What is capped.
@@ -81,6 +81,34 @@ pub enum Finding {
         /// How much there may be.
         max: u64,
     },
+}
+
+/// What the bytes are instead of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistaken {
+    /// WebAssembly, but a core module.
+    CoreModule,
+    /// Anything else.
+    NoWasm,
+}
+
+/// A construct that a plugin has no use for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Construct {
+    /// Code in a component that only should carry types.
+    NestedModule,
+    /// A component in a component in a component.
+    NestedTwice,
+    /// A function of a nested component.
+    NestedFunction,
+    /// Exceptions.
+    Exceptions,
+    /// A memory of another kind.
+    OddMemory,
+    /// A function that runs at instantiation.
+    Start,
+    /// A built-in of the component model.
+    BuiltIn,
 }
 
 /// What is capped.
@@ -116,27 +144,6 @@ pub enum Cap {
     TypeShims,
 }
 
-impl fmt::Display for Cap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Cap::Bytes => "bytes",
-            Cap::Functions => "functions",
-            Cap::Body => "body bytes",
-            Cap::Locals => "locals",
-            Cap::Memory => "memory pages",
-            Cap::Memories => "memories",
-            Cap::Table => "table elements",
-            Cap::Tables => "tables",
-            Cap::DataSegments => "data segments",
-            Cap::ElementSegments => "element segments",
-            Cap::Globals => "globals",
-            Cap::Types => "types",
-            Cap::Modules => "core modules",
-            Cap::TypeShims => "nested components",
-        })
-    }
-}
-
 /// What the walk found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inspection {
@@ -158,11 +165,11 @@ pub fn walk(bytes: &[u8], caps: &Caps) -> Inspection {
     match encoding(bytes) {
         Some(Encoding::Component) => {}
         Some(Encoding::Module) => {
-            walk.add(Finding::NotAComponent("a core module"));
+            walk.add(Finding::NotAComponent(Mistaken::CoreModule));
             return walk.found;
         }
         None => {
-            walk.add(Finding::NotAComponent("no WebAssembly"));
+            walk.add(Finding::NotAComponent(Mistaken::NoWasm));
             return walk.found;
         }
     }
@@ -220,14 +227,14 @@ impl Walk<'_> {
             Payload::ModuleSection { .. } => {
                 self.counts.modules += 1;
                 if !self.nesting.is_empty() {
-                    self.add(Finding::Forbidden("a core module inside a nested component"));
+                    self.add(Finding::Forbidden(Construct::NestedModule));
                 }
                 self.nesting.push(Nested::Module);
             }
             Payload::ComponentSection { .. } => {
                 self.counts.shims += 1;
                 if !self.nesting.is_empty() {
-                    self.add(Finding::Forbidden("a component nested twice"));
+                    self.add(Finding::Forbidden(Construct::NestedTwice));
                 }
                 self.nesting.push(Nested::Component);
             }
@@ -246,7 +253,7 @@ impl Walk<'_> {
                         TypeRef::Memory(_) => self.counts.memories += 1,
                         TypeRef::Table(_) => self.counts.tables += 1,
                         TypeRef::Global(_) => self.counts.globals += 1,
-                        TypeRef::Tag(_) => self.add(Finding::Forbidden("exceptions")),
+                        TypeRef::Tag(_) => self.add(Finding::Forbidden(Construct::Exceptions)),
                     }
                 }
             }
@@ -257,7 +264,7 @@ impl Walk<'_> {
                     self.counts.memories += 1;
                     self.at_most(Cap::Memory, memory.initial, self.caps.memory_pages);
                     if memory.memory64 || memory.shared || memory.page_size_log2.is_some() {
-                        self.add(Finding::Forbidden("64-bit, shared or custom-page memory"));
+                        self.add(Finding::Forbidden(Construct::OddMemory));
                     }
                 }
             }
@@ -270,9 +277,9 @@ impl Walk<'_> {
             Payload::GlobalSection(globals) => self.counts.globals += globals.count(),
             Payload::ElementSection(elements) => self.counts.elements += elements.count(),
             Payload::DataSection(data) => self.counts.data += data.count(),
-            Payload::TagSection(_) => self.add(Finding::Forbidden("exceptions")),
+            Payload::TagSection(_) => self.add(Finding::Forbidden(Construct::Exceptions)),
             Payload::StartSection { .. } | Payload::ComponentStartSection { .. } => {
-                self.add(Finding::Forbidden("a start function"));
+                self.add(Finding::Forbidden(Construct::Start));
             }
             Payload::CodeSectionEntry(body) => self.body(&body)?,
             Payload::ComponentCanonicalSection(functions) => {
@@ -280,9 +287,9 @@ impl Walk<'_> {
                     match function? {
                         CanonicalFunction::Lift { .. } if self.nesting.is_empty() => {}
                         CanonicalFunction::Lift { .. } => {
-                            self.add(Finding::Forbidden("a function inside a nested component"));
+                            self.add(Finding::Forbidden(Construct::NestedFunction));
                         }
-                        _ => self.add(Finding::Forbidden("a built-in of the component model")),
+                        _ => self.add(Finding::Forbidden(Construct::BuiltIn)),
                     }
                 }
             }
@@ -370,6 +377,8 @@ impl Walk<'_> {
         }
         if self.found.hooks.is_empty() {
             self.add(Finding::NoHook);
+        } else if !self.found.hooks.iter().any(|hook| Hook::CALLED.contains(hook)) {
+            self.add(Finding::NoCalledHook);
         }
         self.found
     }

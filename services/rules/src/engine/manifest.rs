@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use wasmtime::component::{ComponentType, Lift};
 
 use super::facts::{Fact, FactSet};
-use super::types::{Reason, Setting, SettingValue};
+use super::types::{Reason, SettingValue};
 
 /// A text in both languages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lift)]
@@ -106,6 +106,28 @@ pub struct SettingProblem {
     pub why: Reason,
 }
 
+/// A setting that the manifest does not admit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit<'a> {
+    /// Its place in the list.
+    pub at: usize,
+    /// Its key.
+    pub key: String,
+    /// What is wrong.
+    pub what: WrongSetting<'a>,
+}
+
+/// What is wrong with a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrongSetting<'a> {
+    /// The manifest does not declare it.
+    Unknown,
+    /// It was given before.
+    Repeated,
+    /// It should be of this kind, and is not, or is out of its bounds.
+    Kind(&'a SettingKind),
+}
+
 /// What is wrong with a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManifestProblem {
@@ -173,16 +195,20 @@ impl Manifest {
         problems
     }
 
-    /// The keys of settings that are unknown, repeated, of another kind or out of bounds; the plugin's own
-    /// `check-settings` comes on top.
-    pub fn misfits(&self, given: &[Setting]) -> Vec<String> {
+    /// What is wrong with the settings of a binding, as far as the host can tell; the plugin's own `check-settings` comes
+    /// on top. A setting without a value is of the wrong kind.
+    pub fn misfits<'a>(&self, given: impl Iterator<Item = (&'a str, Option<&'a SettingValue>)>) -> Vec<Misfit<'_>> {
         let mut seen = HashSet::new();
         let mut misfits = Vec::new();
-        for setting in given {
-            let decl = self.settings.iter().find(|decl| decl.key == setting.key);
-            let first = seen.insert(setting.key.as_str());
-            if !first || !decl.is_some_and(|decl| decl.kind.admits(&setting.value)) {
-                misfits.push(setting.key.clone());
+        for (at, (key, value)) in given.enumerate() {
+            let Some(decl) = self.settings.iter().find(|decl| decl.key == key) else {
+                misfits.push(Misfit { at, key: key.to_owned(), what: WrongSetting::Unknown });
+                continue;
+            };
+            if !seen.insert(key) {
+                misfits.push(Misfit { at, key: key.to_owned(), what: WrongSetting::Repeated });
+            } else if !value.is_some_and(|value| decl.kind.admits(value)) {
+                misfits.push(Misfit { at, key: key.to_owned(), what: WrongSetting::Kind(&decl.kind) });
             }
         }
         misfits

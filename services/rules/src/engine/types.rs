@@ -40,9 +40,7 @@ pub struct Member {
     pub joined: Option<u32>,
     /// Offices held.
     pub roles: Vec<String>,
-    /// Registered needs.
-    pub needs: Vec<String>,
-    /// The community's own marks.
+    /// The community's own marks, registered needs among them.
     pub tags: Vec<String>,
 }
 
@@ -61,9 +59,6 @@ pub struct Usage {
     /// Bookings that the member did not come to.
     #[component(name = "no-shows")]
     pub no_shows: u16,
-    /// Minutes used since the first of the month.
-    #[component(name = "minutes-month")]
-    pub minutes_month: u32,
 }
 
 /// One slot of an offering.
@@ -260,11 +255,6 @@ pub struct AwardEvent {
     pub role: String,
     /// How long it took.
     pub minutes: u32,
-    /// How many.
-    pub quantity: i32,
-    /// The rating by others, 1 to 5.
-    #[component(name = "peer-rating")]
-    pub peer_rating: Option<u8>,
     /// The community's own marks.
     pub tags: Vec<String>,
 }
@@ -291,9 +281,6 @@ pub struct Award {
     pub to: u32,
     /// How much of what.
     pub amount: Amount,
-    /// After how many days it lapses.
-    #[component(name = "expires-days")]
-    pub expires_days: Option<u16>,
     /// Why.
     pub why: Reason,
 }
@@ -323,12 +310,11 @@ impl Restrict for Member {
         self.joined = self.joined.filter(|_| facts.has(Fact::Joined));
         self.standing = self.standing.take().filter(|_| facts.has(Fact::Standing));
         keep(&mut self.roles, facts, Fact::Roles);
-        keep(&mut self.needs, facts, Fact::Needs);
         keep(&mut self.tags, facts, Fact::Tags);
     }
 
     fn list_items(&self) -> usize {
-        self.roles.len() + self.needs.len() + self.tags.len()
+        self.roles.len() + self.tags.len()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The child's side of a validation: limits itself, then walks, compiles, describes and tries the plugin.
+//! The child's side of a validation: gives up what it will not need, then walks, compiles, describes and tries the plugin.
 //! Never: runs in a process that serves, or opens a file or socket.
 
 use std::io::{self, Read, Write};
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::problem::Problem;
 use super::wire::{self, Request};
-use super::{Report, corpus, rlimits};
+use super::{Report, ValidateLimits, corpus, rlimits, syscalls};
 use crate::engine::types::Setting;
 use crate::engine::{Caps, Engine, EngineConfig, Evaluated, Fault, Hook, LoadError, Plugin, walk};
 
@@ -26,11 +26,11 @@ fn serve() -> io::Result<()> {
     let most = wire::MAX_HEADER_BYTES + Caps::native().bytes + 4;
     io::stdin().take(most as u64).read_to_end(&mut input)?;
     let request = wire::decode_request(&input)?;
-    rlimits::before_compiling(&request.limits)?;
+    let engine = confine(&request.limits)?;
 
     let mut stage = String::new();
     let examined = panic::catch_unwind(AssertUnwindSafe(|| {
-        examine(&request, &mut |next| {
+        examine(&engine, &request, &mut |next| {
             stage = next.to_owned();
             say(&wire::stage_line(next))
         })
@@ -42,13 +42,44 @@ fn serve() -> io::Result<()> {
     say(&wire::report_line(&report)?)
 }
 
+/// Starts the engine, whose ticker is the last thread that this process starts, and gives up everything else.
+fn confine(limits: &ValidateLimits) -> io::Result<Engine> {
+    let engine = Engine::new(EngineConfig::validation()).map_err(io::Error::other)?;
+    rlimits::before_compiling(limits)?;
+    if let Err(why) = syscalls::restrict() {
+        say(&wire::unfiltered_line(&why))?;
+    }
+    Ok(engine)
+}
+
+/// What a confined child still can do, for the tests: each attempt with the error that it met.
+#[doc(hidden)]
+pub fn probe() -> io::Result<Vec<(&'static str, Option<i32>)>> {
+    use std::os::unix::process::CommandExt as _;
+    let errno = |outcome: io::Result<()>| outcome.err().map(|error| error.raw_os_error().unwrap_or(-1));
+    let own = rustix::process::getpid();
+    let _engine = confine(&ValidateLimits::default())?;
+    Ok(vec![
+        ("open", errno(std::fs::File::open("/dev/null").map(drop))),
+        ("socket", errno(std::net::UdpSocket::bind("127.0.0.1:0").map(drop))),
+        ("kill", errno(rustix::process::test_kill_process(own).map_err(io::Error::from))),
+        ("thread", errno(std::thread::Builder::new().spawn(|| {}).map(drop))),
+        ("fork", errno(std::process::Command::new("/bin/true").spawn().map(drop))),
+        ("exec", errno(Err(std::process::Command::new("/bin/true").exec()))),
+    ])
+}
+
 fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(line.as_bytes())?;
     out.flush()
 }
 
-fn examine(request: &Request<'_>, enter: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<Report> {
+fn examine(
+    engine: &Engine,
+    request: &Request<'_>,
+    enter: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> io::Result<Report> {
     let mut report = Report::default();
 
     enter("walk")?;
@@ -60,7 +91,6 @@ fn examine(request: &Request<'_>, enter: &mut dyn FnMut(&str) -> io::Result<()>)
     }
 
     enter("compile")?;
-    let engine = Engine::new(EngineConfig::validation()).map_err(io::Error::other)?;
     let compiled = match Plugin::compile(engine.wasmtime(), request.bytes) {
         Ok(compiled) => compiled,
         Err(error) => return Ok(refused(report, &error)),
@@ -75,14 +105,14 @@ fn examine(request: &Request<'_>, enter: &mut dyn FnMut(&str) -> io::Result<()>)
     report.manifest = Some(plugin.manifest().clone());
 
     enter("check-settings")?;
-    report.problems.extend(check_settings(&engine, &plugin, &request.settings));
+    report.problems.extend(check_settings(engine, &plugin, &request.settings));
     if !report.problems.is_empty() {
         return Ok(report);
     }
 
-    for hook in plugin.hooks() {
+    for hook in plugin.hooks().filter(|hook| request.hook.is_none_or(|wanted| wanted == *hook)) {
         enter(hook.code())?;
-        try_hook(&engine, &plugin, hook, &request.settings, &mut report);
+        try_hook(engine, &plugin, hook, &request.settings, &mut report);
     }
     Ok(report)
 }
@@ -92,9 +122,10 @@ fn refused(report: Report, error: &LoadError) -> Report {
 }
 
 fn check_settings(engine: &Engine, plugin: &Plugin, settings: &[Setting]) -> Vec<Problem> {
-    let misfits = plugin.manifest().misfits(settings);
+    let given = settings.iter().map(|setting| (setting.key.as_str(), Some(&setting.value)));
+    let misfits = plugin.manifest().misfits(given);
     if !misfits.is_empty() {
-        return misfits.iter().map(|key| Problem::misfit(key)).collect();
+        return misfits.iter().map(Problem::misfit).collect();
     }
     match engine.check_settings(plugin, settings) {
         Ok(problems) => problems
@@ -171,7 +202,6 @@ impl Trial<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ValidateLimits;
     use super::*;
 
     #[test]

@@ -11,7 +11,7 @@ use crate::engine::types::{
 pub(super) const CASES: usize = 32;
 
 const ROLES: [&str; 4] = ["volunteer", "grid-worker", "building-head", "party-member"];
-const NEEDS: [&str; 4] = ["living-alone", "disability", "hardship", "bedridden"];
+const MARKS: [&str; 5] = ["living-alone", "disability", "hardship", "bedridden", "pilot"];
 const TAGS: [&str; 3] = ["indoor", "weekend", "pilot"];
 const ASSETS: [&str; 4] = ["points", "hearts", "flowers", "cny-fen"];
 const CODES: [&str; 8] =
@@ -83,8 +83,7 @@ impl Chance {
             standing: self.yes().then(|| self.one(&["resident", "tenant", "guest"])),
             joined: self.yes().then(|| self.edge(29_000_000)),
             roles: self.some(&ROLES),
-            needs: self.some(&NEEDS),
-            tags: self.some(&TAGS),
+            tags: self.some(&MARKS),
         }
     }
 
@@ -94,7 +93,6 @@ impl Chance {
             this_week: self.short() % 8,
             this_month: self.short(),
             no_shows: self.short(),
-            minutes_month: self.edge(u32::MAX),
         };
         (self.below(8) > 0).then_some(usage)
     }
@@ -193,8 +191,6 @@ pub(super) fn award(chance: &mut Chance) -> AwardRequest {
             kind: chance.one(&CODES),
             role: chance.one(&["volunteer", "organiser", "participant"]),
             minutes: chance.edge(u32::MAX),
-            quantity: chance.signed(),
-            peer_rating: chance.yes().then(|| 1 + u8::try_from(chance.below(5)).unwrap_or(0)),
             tags: chance.some(&TAGS),
         },
         caps: caps.into_iter().take(1 + chance.below(ASSETS.len())).collect(),

@@ -10,15 +10,17 @@ use rustix::thread::set_no_new_privs;
 
 use super::ValidateLimits;
 
-/// Before anything of the plugin is looked at: little time, little address space, no new files or programs.
+/// Before anything of the plugin is looked at: little time, little address space, no new files, threads or programs.
 pub(super) fn before_compiling(limits: &ValidateLimits) -> io::Result<()> {
     set_no_new_privs(true)?;
     cap(Resource::Core, 0)?;
     cap(Resource::Fsize, 0)?;
     // Standard input, output and error are open; no other file or socket can be.
     cap(Resource::Nofile, 3)?;
-    let cpu = Rlimit { current: Some(limits.cpu_seconds), maximum: Some(limits.cpu_seconds + 1) };
-    setrlimit(Resource::Cpu, cpu)?;
+    // No further thread or process; what the engine needs runs already.
+    cap(Resource::Nproc, 0)?;
+    let compiling = limits.compile_seconds.min(limits.cpu_seconds);
+    setrlimit(Resource::Cpu, Rlimit { current: Some(compiling), maximum: Some(limits.cpu_seconds + 1) })?;
     // Soft only: the next step swaps it for another kind of limit.
     let maximum = getrlimit(Resource::As).maximum;
     setrlimit(Resource::As, Rlimit { current: Some(limits.compile_bytes), maximum })?;
@@ -29,6 +31,8 @@ pub(super) fn before_compiling(limits: &ValidateLimits) -> io::Result<()> {
 /// few of them, so that data is limited instead.
 pub(super) fn before_running(limits: &ValidateLimits) -> io::Result<()> {
     cap(Resource::Data, limits.run_bytes)?;
+    let maximum = getrlimit(Resource::Cpu).maximum;
+    setrlimit(Resource::Cpu, Rlimit { current: Some(limits.cpu_seconds), maximum })?;
     let maximum = getrlimit(Resource::As).maximum;
     setrlimit(Resource::As, Rlimit { current: maximum, maximum })?;
     Ok(())

@@ -16,21 +16,31 @@ pub(super) const MAX_HEADER_BYTES: usize = 256 << 10;
 
 const STAGE: &str = "stage ";
 const REPORT: &str = "report ";
+const UNFILTERED: &str = "unfiltered ";
 
 /// A request as the child reads it.
 pub(super) struct Request<'a> {
     pub(super) limits: ValidateLimits,
     pub(super) settings: Vec<Setting>,
+    /// The one hook to try; `None`: all.
+    pub(super) hook: Option<Hook>,
     pub(super) bytes: &'a [u8],
 }
 
 /// Header length, header, plugin.
-pub(super) fn encode_request(limits: &ValidateLimits, settings: &[Setting], bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn encode_request(
+    limits: &ValidateLimits,
+    settings: &[Setting],
+    hook: Option<Hook>,
+    bytes: &[u8],
+) -> io::Result<Vec<u8>> {
     let header = Header {
         cpu_seconds: limits.cpu_seconds,
+        compile_seconds: limits.compile_seconds,
         compile_bytes: limits.compile_bytes,
         run_bytes: limits.run_bytes,
         settings: settings.iter().map(|s| (s.key.clone(), s.value.clone().into())).collect(),
+        hook: hook.map(|hook| hook.code().to_owned()),
     };
     let header = serde_json::to_vec(&header)?;
     if header.len() > MAX_HEADER_BYTES {
@@ -49,14 +59,27 @@ pub(super) fn decode_request(input: &[u8]) -> io::Result<Request<'_>> {
     Ok(Request {
         limits: ValidateLimits {
             cpu_seconds: header.cpu_seconds,
+            compile_seconds: header.compile_seconds,
             compile_bytes: header.compile_bytes,
             run_bytes: header.run_bytes,
             // The parent keeps the time on the wall.
             wall: ValidateLimits::default().wall,
         },
         settings: header.settings.into_iter().map(|(key, value)| Setting { key, value: value.into() }).collect(),
+        hook: header.hook.as_deref().and_then(Hook::from_code),
         bytes,
     })
+}
+
+/// Says that the kernel filters no system calls of the child.
+pub(super) fn unfiltered_line(why: &str) -> String {
+    format!("{UNFILTERED}{}\n", why.replace('\n', " "))
+}
+
+/// Why the child went without a filter of system calls, if it did.
+pub(super) fn unfiltered(output: &[u8]) -> Option<&str> {
+    let mut lines = output.split(|&byte| byte == b'\n');
+    lines.find_map(|line| std::str::from_utf8(line).ok()?.strip_prefix(UNFILTERED))
 }
 
 pub(super) fn stage_line(stage: &str) -> String {
@@ -99,9 +122,11 @@ pub(super) fn decode_report(output: &[u8]) -> Option<Report> {
 #[derive(Serialize, Deserialize)]
 struct Header {
     cpu_seconds: u64,
+    compile_seconds: u64,
     compile_bytes: u64,
     run_bytes: u64,
     settings: Vec<(String, WireValue)>,
+    hook: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -256,11 +281,11 @@ mod tests {
     fn a_request_arrives_as_it_was_sent() {
         let settings = [Setting { key: "tiers".to_owned(), value: SettingValue::Numbers(vec![1, -2]) }];
         let limits = ValidateLimits::default();
-        let frame = encode_request(&limits, &settings, b"plugin").unwrap();
+        let frame = encode_request(&limits, &settings, Some(Hook::Price), b"plugin").unwrap();
         let request = decode_request(&frame).unwrap();
         assert_eq!(
-            (request.limits, request.settings.as_slice(), request.bytes),
-            (limits, &settings[..], &b"plugin"[..])
+            (request.limits, request.settings.as_slice(), request.hook, request.bytes),
+            (limits, &settings[..], Some(Hook::Price), &b"plugin"[..])
         );
         assert!(decode_request(&frame[..7]).is_err());
     }
@@ -274,5 +299,9 @@ mod tests {
         assert_eq!(decode_report(cut), None);
         assert_eq!(last_stage(cut), "compile");
         assert_eq!(last_stage(b""), "start");
+        assert_eq!(unfiltered(output.as_bytes()), None);
+        let noted = unfiltered_line("no\nkernel") + &output;
+        assert_eq!(unfiltered(noted.as_bytes()), Some("no kernel"));
+        assert!(decode_report(noted.as_bytes()).is_some());
     }
 }

@@ -35,24 +35,29 @@ pub(crate) fn guest(name: &str) -> Vec<u8> {
 
 /// A guest of the award hook with a body that a test wrote itself.
 pub(crate) fn guest_of(body: &str) -> Vec<u8> {
-    component(&SKELETON.replace(";; BODY", body), &wit())
+    component(&SKELETON.replace(";; BODY", body), &wit(), "award-rule")
+}
+
+/// A guest of another world with a body that a test wrote itself.
+pub(crate) fn guest_of_world(world: &str, body: &str) -> Vec<u8> {
+    component(&SKELETON.replace(";; BODY", body), &wit(), world)
 }
 
 /// A harmless guest whose skeleton or contract a test changed.
 pub(crate) fn harmless_with(skeleton: impl Fn(&str) -> String, contract: impl Fn(&str) -> String) -> Vec<u8> {
     let body = include_str!("../hostile/guests/harmless.wat");
-    component(&skeleton(&SKELETON.replace(";; BODY", body)), &contract(&wit()))
+    component(&skeleton(&SKELETON.replace(";; BODY", body)), &contract(&wit()), "award-rule")
 }
 
 fn wit() -> String {
     fs::read_to_string(root().join("../../plugins/wit/rules.wit")).expect("the contract is in the repository")
 }
 
-fn component(module: &str, wit: &str) -> Vec<u8> {
+fn component(module: &str, wit: &str, world: &str) -> Vec<u8> {
     let mut module = wat::parse_str(module).expect("the guest is valid text");
     let mut resolve = Resolve::default();
     let package = resolve.push_str("rules.wit", wit).expect("the contract is valid");
-    let world = resolve.select_world(&[package], Some("award-rule")).expect("the contract has an award hook");
+    let world = resolve.select_world(&[package], Some(world)).expect("the contract has this world");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("the metadata fits");
     ComponentEncoder::default()
         .module(&module)

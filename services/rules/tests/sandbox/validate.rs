@@ -6,16 +6,20 @@ use std::time::{Duration, Instant};
 
 use linli_rules::engine::types::Setting;
 use linli_rules::engine::{Caps, Hook};
-use linli_rules::validate::{ProblemCode, Report, ValidateLimits, run};
+use linli_rules::validate::{ProblemCode, Report, ValidateLimits, run, run_hook};
 
-use crate::support::{built, guest, guest_of, harmless_with, hostile, number};
+use crate::support::{built, guest, guest_of, guest_of_world, harmless_with, hostile, number};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_linli-validate-worker");
 
+/// A debug build on a busy machine compiles slowly; the limits themselves have their own tests.
+fn patient() -> ValidateLimits {
+    let wall = Duration::from_secs(60);
+    ValidateLimits { wall, cpu_seconds: 30, compile_seconds: 30, ..ValidateLimits::default() }
+}
+
 async fn validate_with(bytes: &[u8], settings: &[Setting]) -> Report {
-    // A debug build on a busy machine compiles slowly; the limits themselves have their own tests.
-    let limits = ValidateLimits { wall: Duration::from_secs(60), cpu_seconds: 30, ..ValidateLimits::default() };
-    run(Path::new(WORKER), bytes, &limits, settings).await.expect("the child starts")
+    run(Path::new(WORKER), bytes, &patient(), settings).await.expect("the child starts")
 }
 
 async fn codes(bytes: &[u8]) -> Vec<ProblemCode> {
@@ -125,7 +129,9 @@ async fn all_problems_are_listed_at_once_in_both_languages() {
         assert!(codes.contains(&code), "{code:?} is missing in {codes:?}");
     }
     for problem in &report.problems {
-        assert!(problem.message_zh.chars().any(|c| c > '\u{2e80}') || problem.message_zh.contains('：'));
+        let zh = problem.message_zh.replace("WebAssembly", "");
+        assert!(zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{problem:?}");
+        assert!(!zh.chars().any(|c| c.is_ascii_alphabetic()), "{problem:?}");
         assert!(problem.message_en.is_ascii(), "{problem:?}");
     }
 }
@@ -229,7 +235,7 @@ async fn a_manifest_without_texts_is_refused() {
 
 #[tokio::test]
 async fn a_hook_of_another_shape_does_not_compile_against_the_contract() {
-    let other = |wit: &str| wit.replace("minutes: u32,\n    quantity: s32", "minutes: s32,\n    quantity: s32");
+    let other = |wit: &str| wit.replace("minutes: u32,\n    tags", "minutes: s32,\n    tags");
     assert_eq!(codes(&harmless_with(str::to_owned, other)).await, [ProblemCode::DoesNotCompile]);
 }
 
@@ -267,4 +273,42 @@ async fn a_child_that_dies_is_a_problem_and_not_a_failure() {
 #[tokio::test]
 async fn a_child_that_cannot_start_says_nothing_about_the_plugin() {
     assert!(run(Path::new("/nonexistent"), &guest("harmless"), &ValidateLimits::default(), &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_plugin_whose_hooks_no_service_asks_is_refused() {
+    let track =
+        r#"(func (export "linli:rules/deliberation-track@0.1.0#choose") (param i32) (result i32) (i32.const 64))"#;
+    assert_eq!(codes(&guest_of_world("track-rule", track)).await, [ProblemCode::NoHook]);
+}
+
+#[tokio::test]
+async fn a_hook_is_tried_with_the_settings_that_it_is_to_have() {
+    let guest = guest("loops-when-set");
+    assert_eq!(codes(&guest).await, []);
+    let set = Setting { key: "t".into(), value: linli_rules::engine::types::SettingValue::Flag(true) };
+    let tried = run_hook(Path::new(WORKER), &guest, &patient(), &[set], Hook::Award).await.expect("the child starts");
+    let found: Vec<_> = tried.problems.iter().map(|problem| (problem.code, problem.where_.as_str())).collect();
+    assert_eq!(found, [(ProblemCode::Loops, "points-award")]);
+    let tried = run_hook(Path::new(WORKER), &guest, &patient(), &[], Hook::Award).await.expect("the child starts");
+    assert!(tried.is_acceptable() && tried.cases == 32, "{tried:?}");
+}
+
+#[tokio::test]
+async fn only_the_hook_that_is_bound_is_tried() {
+    let settings = [number("per-month", 2)];
+    let tried = run_hook(Path::new(WORKER), &built("haircut"), &patient(), &settings, Hook::Priority).await.unwrap();
+    assert!(tried.is_acceptable(), "{:?}", tried.problems);
+    assert_eq!(tried.cases, 32, "one hook of two");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_confined_child_opens_nothing_starts_nothing_and_signals_nobody() {
+    let output = tokio::process::Command::new(WORKER).arg("probe").output().await.expect("the worker starts");
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(!said.contains("unfiltered"), "the kernel of this machine has no filter of system calls: {said}");
+    let attempts: Vec<&str> = said.lines().collect();
+    // 1 is EPERM: the filter's own answer, not that of a limit.
+    assert_eq!(attempts, ["open 1", "socket 1", "kill 1", "thread 1", "fork 1", "exec 1"]);
 }

@@ -87,7 +87,7 @@ async fn the_revision_follows_every_change_and_nothing_else() {
         let made = suite.bind("xinhua", "monthly", binding(ELIGIBILITY, &haircut, vec![])).await.expect("binds");
         let first = suite.in_force(ELIGIBILITY, "haircut").await;
         assert_eq!(first.bindings.as_slice(), std::slice::from_ref(&made));
-        assert_eq!(first.facts, ["age", "needs", "usage"]);
+        assert_eq!(first.facts, ["age", "tags", "usage"]);
         assert_eq!(suite.in_force(ELIGIBILITY, "haircut").await.revision, first.revision);
         let mut op = suite.as_(OPERATOR);
         let same = op.update_rule_binding(update(made.clone(), &["settings"])).await.expect("unchanged").into_inner();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use linli_kernel::Lang;
-use linli_proto::common::{Amount, Answer};
+use linli_proto::common::{Amount, Answer, answer};
 use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::*;
 use tonic_types::StatusExt as _;
@@ -213,6 +213,28 @@ async fn a_queue_is_scored_and_a_volunteer_is_thanked() {
         assert_eq!(grant.amount.as_ref().map(|a| a.value), Some(5), "within the cap");
         assert_eq!((&grant.rule_binding, &grant.digest), (&bound.name, &thanks.digest));
         assert_eq!(grant.reason.as_ref().map(|r| r.message.as_str()), Some("感谢服务 120 分钟"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn urgent_jobs_lead_the_queue_by_what_their_residents_answered() {
+    for suite in suites().await {
+        let repairs = suite.ready("xinhua", "repairs").await;
+        suite.bind("xinhua", "queue", binding("booking-priority", &repairs, vec![])).await.expect("binds");
+        assert_eq!(suite.in_force("booking-priority", "repair").await.facts, ["age", "tags", "answers"]);
+        let urgent = |value: bool| vec![Answer { key: "urgent".into(), value: Some(answer::Value::Flag(value)) }];
+        let waits = |age, answers| Waiting { who: who(age), answers, ..Waiting::default() };
+        let alone = Some(Member { tags: vec!["living-alone".into()], ..who(40).unwrap_or_default() });
+        let queue = vec![
+            waits(40, urgent(false)),
+            waits(80, Vec::new()),
+            waits(40, urgent(true)),
+            Waiting { who: alone, ..Waiting::default() },
+        ];
+        let asked = request("repair", Hook::Priority(PriorityFacts { slot: slot("repair"), queue }));
+        let scored = suite.ask(asked).await.expect("answers");
+        let scores = evaluate_response::Answer::Priority(PriorityAnswer { scores: vec![0, 100, 1_000, 50] });
+        assert_eq!(scored.answer, Some(scores));
     }
 }
 

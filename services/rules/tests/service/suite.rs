@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use linli_access::{Access, AreaRow, Matrix, Snapshot};
+use linli_access::{Access, AreaRow, GrantRow, Matrix, Snapshot, UnitRow};
 use linli_kernel::{Lang, ManualClock, Timestamp};
 use linli_kit::Ctx;
 use linli_kit::feed::EventLog;
@@ -14,7 +14,7 @@ use linli_kit::serve::{Backend, Kit, LocalServices, PeerService, Peers, ServiceP
 use linli_kit::stack::{self, Limits, Stack, StackParts};
 use linli_kit::store::{Migration, Store};
 use linli_kit::testing::{TestStore, keyring, stores_with};
-use linli_proto::common::{Text, VerifyInvariantsRequest};
+use linli_proto::common::{InvariantCheck, Text, VerifyInvariantsRequest};
 use linli_proto::google::longrunning::operations_client::OperationsClient;
 use linli_proto::google::longrunning::{Operation, WaitOperationRequest, operation};
 use linli_proto::rules::rules_service_client::RulesServiceClient;
@@ -23,6 +23,7 @@ use linli_proto::rules::*;
 use linli_rules::RulesSettings;
 use linli_rules::validate::ValidateLimits;
 use prost::Message as _;
+use sea_orm::ConnectionTrait as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::interceptor::InterceptedService;
@@ -30,6 +31,8 @@ use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
 pub(crate) const OPERATOR: &str = "systems/operator";
+/// Checks the books of one grid of xinhua, not of the community.
+pub(crate) const GRID_AUDITOR: &str = "systems/grid-auditor";
 /// 2026-11-02T08:00 in Shanghai, a Monday.
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_793_577_600);
 
@@ -69,7 +72,18 @@ fn access() -> Access {
         time_zone: "Asia/Shanghai".into(),
     };
     let areas = vec![area("heping", ""), area("xinhua", "heping"), area("guanba", "heping")];
-    access.replace(Snapshot::new(areas, Vec::new(), Vec::new()));
+    let units = vec![UnitRow { area: "xinhua".into(), unit: "grid-1".into(), path: "grid-1/".into() }];
+    let grants = vec![GrantRow {
+        appointment: "apt-1".into(),
+        subject: GRID_AUDITOR.into(),
+        area: "xinhua".into(),
+        unit: "grid-1".into(),
+        role: "auditor".into(),
+        access_role: "auditor".into(),
+        start: Timestamp::from_secs(0),
+        end: None,
+    }];
+    access.replace(Snapshot::new(areas, units, grants));
     access
 }
 
@@ -91,11 +105,18 @@ async fn suite(store: TestStore) -> Suite {
         keyring: Arc::new(keyring()),
         cancel: cancel.clone(),
         tasks: tasks.clone(),
+        retention: Default::default(),
     };
     let settings = RulesSettings {
         worker: Some(PathBuf::from(env!("CARGO_BIN_EXE_linli-validate-worker"))),
         // A debug build on a busy machine compiles slowly.
-        limits: ValidateLimits { wall: Duration::from_secs(60), cpu_seconds: 30, ..ValidateLimits::default() },
+        limits: ValidateLimits {
+            wall: Duration::from_secs(60),
+            cpu_seconds: 30,
+            compile_seconds: 30,
+            ..ValidateLimits::default()
+        },
+        ..RulesSettings::default()
     };
     let routes = linli_rules::build_with(parts, access(), settings).await.expect("builds");
     let parts = StackParts {
@@ -206,12 +227,32 @@ impl Suite {
 
     /// A valid version of a plugin of this repository, in an area.
     pub(crate) async fn ready(&self, area: &str, plugin: &str) -> PluginVersion {
+        self.ready_of(area, plugin, &crate::support::built(plugin)).await
+    }
+
+    /// A valid version of a guest of the corpus that validation finds nothing wrong with, in an area.
+    pub(crate) async fn ready_guest(&self, area: &str, guest: &str) -> PluginVersion {
+        self.ready_of(area, guest, &crate::support::guest(guest)).await
+    }
+
+    async fn ready_of(&self, area: &str, plugin: &str, bytes: &[u8]) -> PluginVersion {
         let made = self.plugin(area, plugin).await;
         let header = UploadHeader { parent: made.name, ..UploadHeader::default() };
-        let uploaded = self.upload(header, &crate::support::built(plugin)).await.expect("an upload");
+        let uploaded = self.upload(header, bytes).await.expect("an upload");
         let version = self.validate(&uploaded.name).await;
         assert_eq!(version.state(), PluginVersionState::Valid, "{:?}", version.problems);
         version
+    }
+
+    /// Changes rows behind the service's back.
+    pub(crate) async fn tamper(&self, sql: &str) {
+        let changed = self
+            .store
+            .write("test.tamper", |tx| {
+                Box::pin(async move { Ok(tx.conn().execute_raw(tx.statement(sql, [])).await?.rows_affected()) })
+            })
+            .await;
+        assert_eq!(changed.expect("writes"), 1, "{sql}");
     }
 
     /// Binds.
@@ -233,12 +274,18 @@ impl Suite {
 
     /// Every invariant holds.
     pub(crate) async fn verify(&self) {
-        let request = VerifyInvariantsRequest { parent: "areas/-".into() };
-        let answer = self.as_(OPERATOR).verify_invariants(request).await.expect("counts").into_inner();
-        assert_eq!(answer.checks.len(), 2);
-        for check in answer.checks {
+        for check in self.checks(OPERATOR).await {
             assert!(check.violations.is_empty() && check.checked > 0, "{check:?}");
         }
+    }
+
+    /// What a recount by somebody says, of artefacts and of bindings.
+    pub(crate) async fn checks(&self, subject: &str) -> [InvariantCheck; 2] {
+        let request = VerifyInvariantsRequest { parent: "areas/-".into() };
+        let answer = self.as_(subject).verify_invariants(request).await.expect("counts").into_inner();
+        let checks: [InvariantCheck; 2] = answer.checks.try_into().expect("two checks");
+        assert_eq!(checks.each_ref().map(|c| c.invariant.as_str()), ["rules.artifacts", "rules.bindings"]);
+        checks
     }
 }
 

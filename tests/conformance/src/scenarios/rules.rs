@@ -39,6 +39,18 @@ pub(super) async fn play(world: &World) {
     let listed = op.ok("rules.ListPluginVersions", json!({"parent": PARENT})).await;
     assert_eq!(listed["plugin_versions"].as_array().map(Vec::len), Some(3));
     bindings(&op, [&haircut, &repairs, &thanks]).await;
+    deleted(&op, &haircut).await;
+}
+
+/// A version goes while no binding names it, and only then.
+async fn deleted(op: &Caller, bound: &Value) {
+    let refused = op.refused("rules.DeletePluginVersion", json!({"name": bound["name"]})).await;
+    assert_eq!((refused.code, refused.reason.as_str()), (Code::FailedPrecondition, "STILL_REFERENCED"));
+    let (plugin, id) = (format!("{PARENT}/plugins/haircut"), request_id());
+    let spare = upload(op, &plugin, &id, b"never validated").await.expect("an upload");
+    op.ok("rules.DeletePluginVersion", json!({"name": spare["name"]})).await;
+    let gone = op.refused("rules.GetPluginVersion", json!({"name": spare["name"]})).await;
+    assert_eq!(gone.code, Code::NotFound);
 }
 
 /// Uploads a component, also a second time: the same bytes are the same version.

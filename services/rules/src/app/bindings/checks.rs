@@ -2,22 +2,27 @@
 
 use std::collections::HashSet;
 
-use linli_kernel::AreaId;
+use linli_kernel::{AreaId, Lang};
 use linli_kit::check::Violations;
-use linli_kit::{Ctx, FieldViolation, Result};
+use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, deadline};
 use linli_proto::rules as pb;
 use linli_proto::rules::setting::Value;
+use prost::Message as _;
 
 use crate::app::App;
 use crate::app::effective::{bindable, hook_unknown};
+use crate::domain::effective::together;
 use crate::domain::version::{PluginVersionId, State, kind_text};
-use crate::engine::manifest::Manifest;
+use crate::engine::manifest::{Manifest, Misfit, WrongSetting};
 use crate::engine::types::{Setting, SettingValue};
 use crate::engine::{Digest, Hook};
 use crate::store::{self, VersionRow};
+use crate::validate::{Problem, ProblemCode, Report};
 
 /// Settings of one binding at most; a manifest declares no more.
 const MAX_SETTINGS: usize = 64;
+/// Enabled bindings of one area that apply to a hook and a kind at most: every booking asks all of them.
+const MAX_TOGETHER: usize = 8;
 /// Kinds of one binding at most.
 const MAX_KINDS: usize = 64;
 
@@ -44,8 +49,8 @@ impl App {
             }
         }
         let version = self.bound_version(area, binding, hook, &mut bad).await?;
-        if let Some(row) = version.filter(|_| binding.settings.len() <= MAX_SETTINGS) {
-            self.check_settings(ctx, &row, &binding.settings, &mut bad).await?;
+        if let (Some(row), Some(hook)) = (version.filter(|_| binding.settings.len() <= MAX_SETTINGS), hook) {
+            self.check_settings(ctx, (&row, hook), &binding.settings, &mut bad).await?;
         }
         Ok(bad.into_vec())
     }
@@ -96,77 +101,106 @@ impl App {
         if let Some(hook) = hook.filter(|hook| !answers.iter().any(|code| code == hook.code())) {
             let violation = FieldViolation::new(FIELD, "VERSION_LACKS_HOOK").arg("hook", hook.code());
             bad.push(violation.arg("answers", answers.join(", ")));
+            return Ok(None);
         }
         Ok(Some(row))
     }
 
-    /// The settings by the manifest, then by the plugin itself.
+    /// The settings by the manifest, then by the plugin itself, which is also asked the sample questions with them.
     async fn check_settings(
         &self,
         ctx: &Ctx,
-        row: &VersionRow,
+        (row, hook): (&VersionRow, Hook),
         given: &[pb::Setting],
         bad: &mut Violations,
     ) -> Result<()> {
+        let unusable = |fault: &str| FieldViolation::new("plugin_version", "VERSION_UNUSABLE").arg("fault", fault);
         let Some(digest) = Digest::from_hex(&row.digest) else {
-            return Err(linli_kit::Error::internal(format!("{} has no digest", row.name())));
+            bad.push(unusable("its version is damaged"));
+            return Ok(());
         };
+        // Loaded where it will serve: the first resident who needs it does not wait for that.
         let plugin = match self.evaluator.plugin(&row.area, &digest).await? {
             Ok(plugin) => plugin,
             Err(fault) => {
-                bad.push(FieldViolation::new("plugin_version", "VERSION_UNUSABLE").arg("fault", fault));
+                bad.push(unusable(&fault));
                 return Ok(());
             }
         };
-        let misfits = misfits(plugin.manifest(), given);
+        let values: Vec<_> = given.iter().map(|setting| (setting.key.as_str(), value(setting))).collect();
+        let misfits = plugin.manifest().misfits(values.iter().map(|(key, value)| (*key, value.as_ref())));
         if !misfits.is_empty() {
-            misfits.into_iter().for_each(|violation| bad.push(violation));
+            misfits.iter().for_each(|misfit| bad.push(misfit_violation(plugin.manifest(), misfit)));
             return Ok(());
         }
-        let (asked, lang) = (settings(given), ctx.lang);
-        let answer = self.evaluator.run(move |engine| {
-            let problems = engine.check_settings(&plugin, &asked)?;
-            let told = problems.into_iter().map(|p| (plugin.manifest().render(&p.why, lang.tag()), p.key));
-            Ok::<_, crate::engine::Fault>(told.collect::<Vec<_>>())
-        });
-        match answer.await? {
-            Ok(problems) => {
-                for (detail, key) in problems {
-                    let at = given.iter().position(|setting| setting.key == key);
-                    let field = at.map_or_else(|| "settings".to_owned(), |i| format!("settings[{i}]"));
-                    let violation = FieldViolation::new(field, "SETTING_REFUSED").arg("key", key);
-                    bad.push(violation.arg("detail", detail));
-                }
-            }
-            Err(fault) => bad.push(FieldViolation::new("settings", "SETTINGS_UNCHECKED").arg("fault", fault)),
+        let bytes = pb::RuleBinding { settings: given.to_vec(), ..pb::RuleBinding::default() }.encode_to_vec();
+        let checked = (digest, hook, bytes);
+        if self.validator.has_passed(&checked) {
+            return Ok(());
         }
+        let report = self.try_out(ctx, row, given, hook).await?;
+        if report.is_acceptable() {
+            self.validator.remember(checked);
+        }
+        report.problems.iter().for_each(|problem| bad.push(problem_violation(given, problem, ctx.lang)));
         Ok(())
+    }
+
+    async fn try_out(&self, ctx: &Ctx, row: &VersionRow, given: &[pb::Setting], hook: Hook) -> Result<Report> {
+        let bytes = store::artifact_of(self.parts.store.reader(), &row.area, &row.digest).await?;
+        let bytes = bytes.ok_or_else(|| Error::not_found(row.name()))?;
+        let given = settings(given);
+        let tried = self.validator.binding(&row.area, &bytes, &given, hook);
+        let tried = tokio::time::timeout_at(ctx.deadline, tried).await.map_err(|_| deadline::exceeded())?;
+        tried.map_err(|cause| {
+            let unable = Error::new(ErrorCode::Unavailable, "VALIDATOR_UNAVAILABLE");
+            unable.retry_after(std::time::Duration::from_secs(1)).caused_by(cause)
+        })
     }
 }
 
-/// Settings that the manifest does not declare, or not like that.
-fn misfits(manifest: &Manifest, given: &[pb::Setting]) -> Vec<FieldViolation> {
-    let mut seen = HashSet::new();
-    let mut found = Vec::new();
-    for (i, setting) in given.iter().enumerate() {
-        let field = format!("settings[{i}]");
-        let key = setting.key.as_str();
-        let Some(decl) = manifest.settings.iter().find(|decl| decl.key == key) else {
+/// The violation when a binding, with the enabled ones beside it, is one too many for a kind.
+pub(super) fn crowded(area: &AreaId, others: &[pb::RuleBinding], binding: &pb::RuleBinding) -> Option<FieldViolation> {
+    if binding.disabled {
+        return None;
+    }
+    let beside = others.iter().filter(|other| !other.disabled && other.hook == binding.hook);
+    let together = together(beside.map(|other| other.kinds.as_slice()), &binding.kinds);
+    (together > MAX_TOGETHER).then(|| {
+        let violation = FieldViolation::new("hook", "BINDINGS_FULL").arg("area", area.name());
+        violation.arg("hook", &binding.hook).arg("max", MAX_TOGETHER)
+    })
+}
+
+/// A setting that the manifest does not declare, or not like that.
+fn misfit_violation(manifest: &Manifest, misfit: &Misfit<'_>) -> FieldViolation {
+    let field = format!("settings[{}]", misfit.at);
+    match misfit.what {
+        WrongSetting::Unknown => {
             let known: Vec<&str> = manifest.settings.iter().map(|decl| decl.key.as_str()).collect();
-            let violation = FieldViolation::new(field, "SETTING_UNKNOWN").arg("key", key);
-            found.push(violation.arg("allowed", known.join(", ")));
-            continue;
-        };
-        if !seen.insert(key) {
-            found.push(FieldViolation::new(field, "FIELD_DUPLICATE").arg("value", key));
-            continue;
+            let violation = FieldViolation::new(field, "SETTING_UNKNOWN").arg("key", &misfit.key);
+            violation.arg("allowed", known.join(", "))
         }
-        if !value(setting).is_some_and(|value| decl.kind.admits(&value)) {
-            let violation = FieldViolation::new(field, "SETTING_MISMATCH").arg("key", key);
-            found.push(violation.arg("expected", kind_text(&decl.kind)));
+        WrongSetting::Repeated => FieldViolation::new(field, "FIELD_DUPLICATE").arg("value", &misfit.key),
+        WrongSetting::Kind(kind) => {
+            let violation = FieldViolation::new(field, "SETTING_MISMATCH").arg("key", &misfit.key);
+            violation.arg("expected", kind_text(kind))
         }
     }
-    found
+}
+
+/// What the plugin itself has against its settings, or does with them.
+fn problem_violation(given: &[pb::Setting], problem: &Problem, lang: Lang) -> FieldViolation {
+    let detail = match lang {
+        Lang::ZhCn => &problem.message_zh,
+        Lang::En => &problem.message_en,
+    };
+    if problem.code == ProblemCode::BadSettings {
+        let at = given.iter().position(|setting| setting.key == problem.where_);
+        let field = at.map_or_else(|| "settings".to_owned(), |i| format!("settings[{i}]"));
+        return FieldViolation::new(field, "SETTING_REFUSED").arg("key", &problem.where_).arg("detail", detail);
+    }
+    FieldViolation::new("settings", "SETTINGS_FAIL").arg("at", &problem.where_).arg("detail", detail)
 }
 
 /// Settings as the engine takes them; those without a value are left out, and refused before.
