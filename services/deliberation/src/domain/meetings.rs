@@ -36,8 +36,10 @@ pub(crate) fn next(
     let midnight = |at: NaiveDateTime| at.date().and_time(NaiveTime::MIN);
     // The local calendar stands in as UTC: no change of the clocks moves a day.
     let anchor = midnight(local(since)).and_utc().with_timezone(&rrule::Tz::UTC);
-    let rule = parse(rrule)?.validate(anchor).map_err(|problem| problem.to_string())?;
+    let rule = parse(rrule)?;
+    // Asked before the validation, which fills the anchor's hour in.
     let from = if rule.get_by_hour().is_empty() { midnight(local(now)) } else { local(now) };
+    let rule = rule.validate(anchor).map_err(|problem| problem.to_string())?;
     let all = RRuleSet::new(anchor).rrule(rule).limit().into_iter().take(MAX_STEPS).map(|at| at.naive_utc());
     Ok(all.filter(|at| *at >= from).take(count).map(|at| instant(at, zone)).collect())
 }

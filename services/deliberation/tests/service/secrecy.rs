@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use linli_kit::store::Engine;
+use linli_kit::store::{Engine, Store};
 use linli_proto::deliberation as pb;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
@@ -19,9 +19,17 @@ impl World {
 
     /// Cuts every connection to the database, so that the next ones begin with its present settings.
     async fn reconnect(&self) {
-        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()";
-        // The answer never comes: this connection is cut as well.
-        let _ = self.store.reader().query_all_raw(self.statement(cut)).await;
+        let own = Store::open(&self.store.config, "scissors").await.expect("a connection of its own");
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        own.reader().query_all_raw(self.statement(cut)).await.expect("cuts the others");
+        // Each dead connection answers once with an error.
+        let mut alive = 0;
+        while alive < 32 {
+            let read = self.store.reader().query_all_raw(self.statement("SELECT 1")).await;
+            let written = self.store.write("ping", |_| Box::pin(async { Ok(()) })).await;
+            alive = if read.is_ok() && written.is_ok() { alive + 1 } else { 0 };
+        }
     }
 
     pub(crate) async fn numbers(&self, sql: &str) -> Vec<i64> {
