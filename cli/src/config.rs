@@ -28,6 +28,7 @@ struct Raw {
     rules: RawRules,
     retention: RawRetention,
     log: RawLog,
+    telemetry: RawTelemetry,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +117,12 @@ struct RawLog {
     filter: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTelemetry {
+    otlp_endpoint: String,
+}
+
 /// How the gateway's port is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
@@ -190,6 +197,8 @@ pub struct Config {
     pub log_json: bool,
     /// Filter of logs, such as `info,linli_kit=debug`.
     pub log_filter: String,
+    /// Collector to which spans are exported; `None`: they are not.
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Config {
@@ -287,6 +296,9 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
     if !["text", "json"].contains(&raw.log.format.as_str()) {
         bad.push(format!("log.format: {:?} is neither text nor json", raw.log.format));
     }
+    if !(raw.telemetry.otlp_endpoint.is_empty() || raw.telemetry.otlp_endpoint.starts_with("http://")) {
+        bad.push("telemetry.otlp_endpoint: a collector nearby is wanted, such as http://127.0.0.1:4317".to_owned());
+    }
     if !bad.is_empty() {
         return Err(ConfigError::Invalid(bad));
     }
@@ -320,6 +332,7 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
         retention: raw.retention.settings(),
         log_json: raw.log.format == "json",
         log_filter: raw.log.filter,
+        otlp_endpoint: (!raw.telemetry.otlp_endpoint.is_empty()).then_some(raw.telemetry.otlp_endpoint),
     })
 }
 

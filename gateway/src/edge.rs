@@ -9,8 +9,12 @@ use futures::future::BoxFuture;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::{HeaderValue, Request, Response};
 use linli_kernel::Lang;
+use linli_kit::stack::series::{RequestSeries, grpc_status};
+use linli_kit::stack::trace::Traced;
 use linli_kit::{Caller, Error, ErrorCode, Result, Texts, deadline};
+use tokio::time::Instant;
 use tonic::body::Body;
+use tracing::Instrument as _;
 
 use crate::{Parts, route};
 
@@ -25,6 +29,7 @@ const TICK: Duration = Duration::from_millis(2);
 pub struct Edge {
     parts: Parts,
     limiter: Arc<DefaultKeyedRateLimiter<String>>,
+    series: Arc<RequestSeries>,
     texts: Texts,
 }
 
@@ -40,7 +45,12 @@ impl Edge {
         let rate = NonZeroU32::new(parts.requests_per_second).unwrap_or(NonZeroU32::MIN);
         let quota =
             Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN)));
-        Self { limiter: Arc::new(RateLimiter::keyed(quota)), texts: Texts::shared_kit(), parts }
+        Self {
+            limiter: Arc::new(RateLimiter::keyed(quota)),
+            series: Arc::new(RequestSeries::new("gateway")),
+            texts: Texts::shared_kit(),
+            parts,
+        }
     }
 
     /// Drops what the limiter remembers of subjects that have been quiet.
@@ -49,26 +59,36 @@ impl Edge {
         self.limiter.shrink_to_fit();
     }
 
-    async fn handle(&self, mut request: Request<Body>) -> Result<Response<Body>> {
-        let method = route::method(request.uri().path())?;
-        self.admit(&mut request)?;
+    async fn handle(&self, mut request: Request<Body>, traced: &Traced) -> Result<Response<Body>> {
+        route::method(request.uri().path())?;
+        self.admit(&mut request, traced)?;
         let (service, request) = route::service(request).await?;
-        let Some(backend) = self.parts.backends.get(service.as_str()) else {
-            return Err(Error::not_found(service));
-        };
-        let trace = request.headers().get("traceparent").cloned();
-        let mut answer = backend.send(request).await?;
-        if let Some(id) = trace.as_ref().and_then(|t| t.to_str().ok()).and_then(|t| t.split('-').nth(1))
-            && let Ok(id) = HeaderValue::from_str(id)
-        {
-            answer.headers_mut().insert("x-request-id", id);
-        }
-        metrics::counter!("linli_gateway_requests_total", "method" => method.path.as_str()).increment(1);
-        Ok(answer)
+        let backend = self.parts.backends.get(service.as_str()).ok_or_else(|| Error::not_found(service))?;
+        backend.send(request).await
     }
 
-    /// Verifies the caller, strips what only services may send, sets request id and deadline.
-    fn admit(&self, request: &mut Request<Body>) -> Result<()> {
+    /// Handles a request in time; errors are answers too, in the caller's language and with the id of the trace.
+    async fn answer(&self, request: Request<Body>, traced: &Traced) -> Response<Body> {
+        let accept = request.headers().get("accept-language").and_then(|v| v.to_str().ok());
+        let lang = accept.map_or_else(Lang::default, Lang::negotiate);
+        let asked =
+            request.headers().get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
+        // tonic's server stands outside and answers CANCELLED at the deadline; this answer comes a tick before it.
+        let patience = deadline::bounded(asked).saturating_sub(TICK);
+        let handled = tokio::time::timeout(patience, self.handle(request, traced)).await;
+        let late = |_| Err(Error::new(ErrorCode::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+        let mut answer = handled.unwrap_or_else(late).unwrap_or_else(|error| {
+            metrics::counter!("linli_gateway_refusals_total", "reason" => error.reason()).increment(1);
+            error.into_status(&self.texts, lang, &linli_kit::stack::domain("gateway")).into_http()
+        });
+        if let Ok(id) = HeaderValue::from_str(&traced.trace_id) {
+            answer.headers_mut().insert("x-request-id", id);
+        }
+        answer
+    }
+
+    /// Verifies the caller, strips what only services may send, sets trace and deadline.
+    fn admit(&self, request: &mut Request<Body>, traced: &Traced) -> Result<()> {
         let headers = request.headers_mut();
         for name in INTERNAL_HEADERS {
             headers.remove(name);
@@ -84,11 +104,8 @@ impl Edge {
         if self.limiter.check_key(&subject).is_err() {
             return Err(Error::new(ErrorCode::ResourceExhausted, "OVERLOADED").retry_after(Duration::from_millis(500)));
         }
-        if !headers.contains_key("traceparent") {
-            let value = format!("00-{}-{:016x}-01", linli_kit::call::new_trace_id(), 1);
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert("traceparent", value);
-            }
+        if let Some(value) = traced.header() {
+            headers.insert("traceparent", value);
         }
         let asked = headers.get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
         if let Ok(value) = HeaderValue::from_str(&deadline::format_timeout(deadline::bounded(asked))) {
@@ -109,19 +126,20 @@ impl tower::Service<Request<Body>> for Edge {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let this = self.clone();
-        Box::pin(async move {
-            let accept = request.headers().get("accept-language").and_then(|v| v.to_str().ok());
-            let lang = accept.map_or_else(Lang::default, Lang::negotiate);
-            let asked =
-                request.headers().get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
-            // tonic's server stands outside and answers CANCELLED at the deadline; this answer comes a tick before it.
-            let patience = deadline::bounded(asked).saturating_sub(TICK);
-            let handled = tokio::time::timeout(patience, this.handle(request)).await;
-            let late = |_| Err(Error::new(ErrorCode::DeadlineExceeded, "DEADLINE_EXCEEDED"));
-            Ok(handled.unwrap_or_else(late).unwrap_or_else(|error| {
-                metrics::counter!("linli_gateway_refusals_total", "reason" => error.reason()).increment(1);
-                error.into_status(&this.texts, lang, &linli_kit::stack::domain("gateway")).into_http()
-            }))
-        })
+        let path = this.series.known(request.uri().path());
+        let traced = Traced::begin("gateway", request.uri().path(), request.headers());
+        let span = traced.span.clone();
+        let begun = Instant::now();
+        let work = async move {
+            let answer = this.answer(request, &traced).await;
+            let (code, took) = (grpc_status(answer.headers()), begun.elapsed());
+            this.series.count(path, code, took);
+            tracing::debug!(code, took_us = took.as_micros(), "answered");
+            Ok(answer)
+        };
+        if span.is_disabled() { Box::pin(work) } else { Box::pin(work.instrument(span)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,7 +116,8 @@ fn cors() -> tower_http::cors::CorsLayer {
     let exposed = ["grpc-status", "grpc-message", "grpc-status-details-bin", "x-request-id"];
     tower_http::cors::CorsLayer::new()
         .allow_origin(tower_http::cors::Any)
-        .allow_headers(tower_http::cors::Any)
+        // Not `*`: that does not cover `authorization` (Fetch standard, CORS-preflight fetch).
+        .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
         .allow_methods([http::Method::POST])
         .expose_headers(exposed.map(HeaderName::from_static))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use linli_kernel::{ManualClock, SharedClock, SystemClock, Timestamp};
-use linli_kit::telemetry::{LogFormat, init_logs};
+use linli_kit::telemetry::{self, LogFormat};
 
 use super::demo::describe;
 use crate::config::Config;
@@ -38,10 +38,12 @@ pub struct MigrateArgs {
     config: Option<PathBuf>,
 }
 
-fn load(file: Option<&std::path::Path>) -> Result<Config> {
+/// The configuration, with logs started; spans are exported while the guard lives.
+fn load(file: Option<&std::path::Path>) -> Result<(Config, telemetry::Exporting)> {
     let config = Config::load(file)?;
-    init_logs(if config.log_json { LogFormat::Json } else { LogFormat::Text }, &config.log_filter);
-    Ok(config)
+    let format = if config.log_json { LogFormat::Json } else { LogFormat::Text };
+    let exporting = telemetry::start(format, &config.log_filter, config.otlp_endpoint.as_deref()).map_err(describe)?;
+    Ok((config, exporting))
 }
 
 /// Serves until it is told to stop, then drains.
@@ -49,7 +51,7 @@ fn load(file: Option<&std::path::Path>) -> Result<Config> {
 /// # Errors
 /// When the configuration is wrong or something does not come up.
 pub async fn serve(args: ServeArgs) -> Result<()> {
-    let config = load(args.config.as_deref())?;
+    let (config, _exporting) = load(args.config.as_deref())?;
     let mut roles = Vec::new();
     for name in &args.roles {
         match Role::parse(name) {
@@ -62,7 +64,11 @@ pub async fn serve(args: ServeArgs) -> Result<()> {
     }
     let clock: SharedClock = match args.manual_clock {
         None => Arc::new(SystemClock),
-        Some(_) if !config.migrate_at_start || !config.gateway_listen.ip().is_loopback() => {
+        // Fault tests play a day on PostgreSQL too; a release has no such feature.
+        Some(_)
+            if !cfg!(feature = "failpoints")
+                && (!config.migrate_at_start || !config.gateway_listen.ip().is_loopback()) =>
+        {
             bail!("--manual-clock: only an embedded suite on loopback has one; leave store.url empty")
         }
         Some(secs) => Arc::new(ManualClock::new(Timestamp::from_secs(secs))),
@@ -94,7 +100,7 @@ async fn told_to_stop() -> Result<()> {
 /// # Errors
 /// When a database does not answer or a schema does not fit.
 pub async fn migrate(args: MigrateArgs) -> Result<()> {
-    let config = load(args.config.as_deref())?;
+    let (config, _exporting) = load(args.config.as_deref())?;
     suite::migrate(&config).await.map_err(describe)?;
     tracing::info!("all schemas are up to this release");
     Ok(())

@@ -53,6 +53,8 @@ pub struct Ctx {
     pub deadline: Instant,
     /// Trace id of the request, 32 hex digits; the same in every service that takes part.
     pub trace_id: Arc<str>,
+    /// Id of the request's span within the trace, the parent of calls that it makes; 0: it has none.
+    pub span_id: u64,
     /// What caused the call, such as the id of an event; empty when a caller did.
     pub cause: Arc<str>,
     /// What the method declares about itself.
@@ -79,6 +81,7 @@ impl Ctx {
             lang: Lang::default(),
             deadline: Instant::now() + budget,
             trace_id: crate::call::new_trace_id(),
+            span_id: 0,
             cause: "".into(),
             method,
             clock,

@@ -205,5 +205,12 @@ pub fn check_etag(sent: &str, revision: i64, resource: impl std::fmt::Display) -
     if sent.is_empty() || sent == etag(revision) {
         return Ok(());
     }
-    Err(Error::new(crate::ErrorCode::Aborted, "STALE_ETAG").with("resource", resource))
+    Err(stale_etag(resource))
+}
+
+/// The error of an etag that is no longer the resource's.
+pub fn stale_etag(resource: impl std::fmt::Display) -> Error {
+    let resource = resource.to_string();
+    let field = FieldViolation::new("etag", "STALE_ETAG").arg("resource", &resource);
+    Error::new(crate::ErrorCode::Aborted, "STALE_ETAG").with("resource", resource).with_fields(vec![field])
 }

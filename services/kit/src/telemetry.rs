@@ -1,6 +1,12 @@
-//! Logs and metrics of a process. Never: personal data; statements and messages are not recorded.
+//! Logs, spans and metrics of a process. Never: personal data; statements and messages are not recorded.
 
-use tracing_subscriber::EnvFilter;
+pub(crate) mod export;
+
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::{Error, Result};
 
 /// How logs are written (always to standard error).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +27,40 @@ pub fn init_logs(format: LogFormat, filter: &str) {
     };
     if started.is_err() {
         tracing::debug!("logging was started before");
+    }
+}
+
+/// Starts logging and, when there is an endpoint, the export of spans over OTLP, until the guard is dropped. Call it within
+/// the runtime. A second call in a process changes nothing.
+///
+/// # Errors
+/// When the endpoint is no URL of a collector.
+pub fn start(format: LogFormat, filter: &str, otlp_endpoint: Option<&str>) -> Result<Exporting> {
+    let Some(endpoint) = otlp_endpoint else {
+        init_logs(format, filter);
+        return Ok(Exporting(None));
+    };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (spans, provider) = export::layer(endpoint)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans).try_init().map_err(Error::internal)?;
+    export::started();
+    Ok(Exporting(Some(provider)))
+}
+
+/// Sends what is left to the collector when it is dropped.
+#[derive(Debug)]
+pub struct Exporting(Option<opentelemetry_sdk::trace::SdkTracerProvider>);
+
+impl Drop for Exporting {
+    fn drop(&mut self) {
+        if let Some(Err(problem)) = self.0.as_ref().map(|provider| provider.shutdown()) {
+            tracing::warn!(%problem, "the last spans were not exported");
+        }
     }
 }
 

@@ -158,7 +158,7 @@ impl<M: prost::Message + Default> Catalogue<M> {
     }
 
     fn stale(&self, area: &str, id: &str) -> Error {
-        Error::new(ErrorCode::Aborted, "STALE_ETAG").with("resource", self.name(area, id))
+        crate::check::stale_etag(self.name(area, id))
     }
 
     /// `None` when there is such a resource already.

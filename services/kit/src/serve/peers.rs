@@ -104,6 +104,7 @@ impl Peers {
             actor: ctx.caller.subject().map(str::to_owned),
             cause: ctx.cause.clone(),
             trace_id: ctx.trace_id.clone(),
+            span_id: ctx.span_id,
             lang: ctx.lang,
             deadline: ctx.deadline,
         }
@@ -125,6 +126,7 @@ pub struct PeerService {
     actor: Option<String>,
     cause: Arc<str>,
     trace_id: Arc<str>,
+    span_id: u64,
     lang: linli_kernel::Lang,
     deadline: tokio::time::Instant,
 }
@@ -151,8 +153,10 @@ impl PeerService {
         set("authorization", format!("Bearer {}", self.identity.token()?));
         set("x-linli-context", self.identity.context(passed)?);
         set("grpc-timeout", deadline::format_timeout(left));
-        set("traceparent", format!("00-{}-{:016x}-01", self.trace_id, rand::random::<u64>() | 1));
         set("accept-language", self.lang.tag().to_owned());
+        if let Some(value) = crate::stack::trace::header(&self.trace_id, self.span_id) {
+            headers.insert("traceparent", value);
+        }
         Ok(())
     }
 }

@@ -1,8 +1,7 @@
 //! The layers themselves: one small type per concern.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -15,10 +14,12 @@ use tonic::body::Body;
 use tower::Service as _;
 use tracing::Instrument as _;
 
+use super::series::{RequestSeries, grpc_status};
+use super::trace::Traced;
 use super::{Next, Serve, StackParts};
 use crate::call::{Caller, Ctx};
 use crate::deadline;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, FieldViolation};
 
 /// Header in which a service passes its signed context on.
 pub(crate) const CONTEXT_HEADER: &str = "x-linli-context";
@@ -26,7 +27,7 @@ pub(crate) const CONTEXT_HEADER: &str = "x-linli-context";
 pub(super) fn wrap(name: &str, parts: &StackParts, next: Next) -> Next {
     let parts = parts.clone();
     match name {
-        "metrics" => Arc::new(Metrics::new(parts.service, next)),
+        "metrics" => Arc::new(Metrics { series: RequestSeries::new(parts.service), next }),
         "trace" => Arc::new(Trace { service: parts.service, next }),
         "catch-panic" => Arc::new(CatchPanic { parts, next }),
         "caller" => Arc::new(WhoCalls { parts, next }),
@@ -63,108 +64,36 @@ impl Serve for Inner {
 
 /// Counts every answer by method and code, and its time.
 struct Metrics {
-    service: &'static str,
-    /// By path; looked up once per request instead of once per series and layer.
-    series: HashMap<&'static str, Series>,
+    series: RequestSeries,
     next: Next,
-}
-
-/// What nearly every request touches. Begun with the method's first answer, so that idle methods cost nothing.
-#[derive(Default)]
-struct Series {
-    begun: OnceLock<(metrics::Counter, metrics::Histogram)>,
-}
-
-impl Metrics {
-    fn new(service: &'static str, next: Next) -> Self {
-        let series = linli_proto::methods().keys().map(|path| (path.as_str(), Series::default())).collect();
-        Self { service, series, next }
-    }
-
-    fn count(&self, path: Option<&'static str>, code: &'static str, took: Duration) {
-        let method = path.unwrap_or("other");
-        let counter = |code: &'static str| metrics::counter!("linli_requests_total", "service" => self.service, "method" => method, "code" => code);
-        let seconds = || metrics::histogram!("linli_request_seconds", "service" => self.service, "method" => method);
-        let Some(series) = path.and_then(|path| self.series.get(path)) else {
-            counter(code).increment(1);
-            return seconds().record(took.as_secs_f64());
-        };
-        let (ok, histogram) = series.begun.get_or_init(|| (counter("OK"), seconds()));
-        if code == "OK" {
-            ok.increment(1);
-        } else {
-            counter(code).increment(1);
-        }
-        histogram.record(took.as_secs_f64());
-    }
 }
 
 impl Serve for Metrics {
     fn serve(self: Arc<Self>, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        let path = self.series.get_key_value(request.uri().path()).map(|(path, _)| *path);
+        let path = self.series.known(request.uri().path());
         let begun = Instant::now();
         Box::pin(async move {
             let answer = self.next.clone().serve(request).await;
-            self.count(path, grpc_status(answer.headers()), begun.elapsed());
+            self.series.count(path, grpc_status(answer.headers()), begun.elapsed());
             answer
         })
     }
 }
 
-/// The code of a trailers-only answer; anything else has begun to stream and counts as `OK`.
-fn grpc_status(headers: &HeaderMap) -> &'static str {
-    let Some(value) = headers.get("grpc-status") else { return "OK" };
-    let code = value.to_str().ok().and_then(|v| v.parse().ok()).map_or(tonic::Code::Unknown, tonic::Code::from_i32);
-    match code {
-        tonic::Code::Ok => "OK",
-        tonic::Code::Cancelled => "CANCELLED",
-        tonic::Code::Unknown => "UNKNOWN",
-        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
-        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        tonic::Code::NotFound => "NOT_FOUND",
-        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
-        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
-        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
-        tonic::Code::Aborted => "ABORTED",
-        tonic::Code::OutOfRange => "OUT_OF_RANGE",
-        tonic::Code::Unimplemented => "UNIMPLEMENTED",
-        tonic::Code::Internal => "INTERNAL",
-        tonic::Code::Unavailable => "UNAVAILABLE",
-        tonic::Code::DataLoss => "DATA_LOSS",
-        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-/// One span per request; the trace id is the client's (`traceparent`) or new.
+/// One span per request, in the trace of the client (`traceparent`) or a new one; every log line below carries it.
 struct Trace {
     service: &'static str,
     next: Next,
 }
 
-/// The trace id of a request, as an extension.
-#[derive(Clone)]
-struct TraceId(Arc<str>);
-
 impl Serve for Trace {
     fn serve(self: Arc<Self>, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        let trace_id = request
-            .headers()
-            .get("traceparent")
-            .and_then(|v| v.to_str().ok())
-            .and_then(parse_traceparent)
-            .unwrap_or_else(crate::call::new_trace_id);
-        let span =
-            tracing::debug_span!("rpc", service = self.service, method = request.uri().path(), trace_id = &*trace_id);
-        request.extensions_mut().insert(TraceId(trace_id));
+        let traced = Traced::begin(self.service, request.uri().path(), request.headers());
+        let span = traced.span.clone();
+        request.extensions_mut().insert(traced);
         let answer = self.next.clone().serve(request);
         if span.is_disabled() { answer } else { Box::pin(answer.instrument(span)) }
     }
-}
-
-fn parse_traceparent(value: &str) -> Option<Arc<str>> {
-    let id = value.split('-').nth(1)?;
-    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_ascii_lowercase().into())
 }
 
 /// A panic answers INTERNAL and leaves the service standing.
@@ -179,14 +108,17 @@ impl Serve for CatchPanic {
         Box::pin(async move {
             match std::panic::AssertUnwindSafe(self.next.clone().serve(request)).catch_unwind().await {
                 Ok(answer) => answer,
-                Err(_) => {
-                    tracing::error!(service = self.parts.service, "a handler panicked");
-                    metrics::counter!("linli_panics_total", "service" => self.parts.service).increment(1);
-                    self.parts.answer(Error::new(ErrorCode::Internal, "INTERNAL"), lang)
-                }
+                Err(_) => panicked(&self.parts, lang),
             }
         })
     }
+}
+
+/// Counts a panic and answers for it.
+fn panicked(parts: &StackParts, lang: Lang) -> Response<Body> {
+    tracing::error!(service = parts.service, "a handler panicked");
+    metrics::counter!("linli_panics_total", "service" => parts.service).increment(1);
+    parts.answer(Error::new(ErrorCode::Internal, "INTERNAL"), lang)
 }
 
 pub(crate) fn lang_of(headers: &HeaderMap) -> Lang {
@@ -221,7 +153,9 @@ impl Serve for WhoCalls {
                 return Box::pin(async move { answer });
             }
         };
-        let trace_id = request.extensions().get::<TraceId>().map_or_else(crate::call::new_trace_id, |t| t.0.clone());
+        let traced = request.extensions().get::<Traced>();
+        let (trace_id, span_id) =
+            traced.map_or_else(|| (crate::call::new_trace_id(), 0), |traced| (traced.trace_id.clone(), traced.span_id));
         let asked =
             request.headers().get("grpc-timeout").and_then(|v| v.to_str().ok()).and_then(deadline::parse_timeout);
         let cause = match (&caller, passed) {
@@ -233,6 +167,7 @@ impl Serve for WhoCalls {
             lang,
             deadline: Instant::now() + deadline::bounded(asked),
             trace_id,
+            span_id,
             cause,
             method,
             clock: self.parts.clock.clone(),
@@ -280,10 +215,9 @@ impl Serve for OwnTask {
             let work = deadline::scope(ctx.deadline, self.next.clone().serve(request));
             match self.parts.tasks.spawn(work.in_current_span()).await {
                 Ok(answer) => answer,
-                Err(fault) => {
-                    tracing::error!(service = self.parts.service, panicked = fault.is_panic(), "a changing call broke");
-                    self.parts.answer(Error::new(ErrorCode::Internal, "INTERNAL"), ctx.lang)
-                }
+                // The task's own panic: it does not reach the layer that catches those of reading calls.
+                Err(fault) if fault.is_panic() => panicked(&self.parts, ctx.lang),
+                Err(_) => self.parts.answer(Error::new(ErrorCode::Unavailable, "SHUTTING_DOWN"), ctx.lang),
             }
         })
     }
@@ -370,6 +304,19 @@ impl Serve for CodecErrors {
     }
 }
 
+/// The field at which decoding ended, from prost's `Text.en: Unit.display_name: CreateUnitRequest.unit: what was wrong`,
+/// innermost first; `None` when the bytes end before any field.
+fn malformed_field(message: &str) -> Option<String> {
+    let (_, places) = message.split_once("Protobuf message: ")?;
+    let name = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let fields = places.split(": ").map_while(|place| {
+        place.split_once('.').filter(|(message, field)| name(message) && name(field)).map(|(_, field)| field)
+    });
+    let mut path: Vec<&str> = fields.collect();
+    path.reverse();
+    (!path.is_empty()).then(|| path.join("."))
+}
+
 fn typed(status: &tonic::Status, path: &str) -> Option<Error> {
     let message = status.message();
     match status.code() {
@@ -382,7 +329,8 @@ fn typed(status: &tonic::Status, path: &str) -> Option<Error> {
         tonic::Code::Internal
             if message.contains("decode") || message.contains("utf8") || message.contains("UTF-8") =>
         {
-            Some(Error::new(ErrorCode::InvalidArgument, "MALFORMED_MESSAGE"))
+            let field = malformed_field(message).map(|field| FieldViolation::new(field, "MALFORMED_MESSAGE"));
+            Some(Error::new(ErrorCode::InvalidArgument, "MALFORMED_MESSAGE").with_fields(field.into_iter().collect()))
         }
         tonic::Code::Unimplemented => Some(Error::new(ErrorCode::Unimplemented, "NO_SUCH_METHOD").with("method", path)),
         _ => None,

@@ -23,6 +23,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(4);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
+/// How long after its deadline a statement may still run: a caller with the usual deadline costs no further round trip.
+const LINGER: Duration = Duration::from_secs(2);
+
 impl Store {
     /// Runs `f` in one transaction and commits, within what is left of the present call; `name` stands in metrics and logs.
     ///
@@ -124,7 +127,7 @@ impl Store {
         let pool = self.inner.writer.clone();
         let engine = self.engine();
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let shorter = (remaining < self.inner.statement_timeout).then_some(remaining);
+        let shorter = (remaining + LINGER < self.inner.statement_timeout).then_some(remaining);
         let watchdog = self.inner.watchdog.clone();
         let until = deadline.min(Instant::now() + self.inner.statement_timeout * 4);
         let task = tokio::spawn(async move {
