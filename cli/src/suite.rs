@@ -94,7 +94,7 @@ fn plan(service: &'static str) -> Plan {
     let (migrations, constraints, texts): (_, &'static [Constraint], _) = match service {
         "org" => (linli_org::migrations(), linli_org::CONSTRAINTS, linli_org::texts()),
         "booking" => (linli_booking::migrations(), linli_booking::CONSTRAINTS, linli_booking::texts()),
-        "points" => (linli_points::migrations(), &[], linli_points::texts()),
+        "points" => (linli_points::migrations(), linli_points::CONSTRAINTS, linli_points::texts()),
         "deliberation" => {
             (linli_deliberation::migrations(), linli_deliberation::CONSTRAINTS, linli_deliberation::texts())
         }

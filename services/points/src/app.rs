@@ -8,6 +8,7 @@ mod convert;
 mod expiry;
 mod holds;
 mod ledger;
+mod pages;
 mod people;
 mod redemptions;
 mod refuse;

@@ -12,7 +12,7 @@ mod refusal;
 mod rows;
 
 pub use book::{Book, Notice};
-pub use card::{Card, CardState, CardTerms, Stamp, stamp};
+pub use card::{Card, CardStamp, CardState, CardTerms, Stamp, stamp, unstamp};
 pub use command::{Command, HoldOrder, Order, Outcome, RedeemOrder};
 pub use holder::{Holder, HolderError};
 pub use ids::{AwardId, CardId, EntryId, HoldId, PersonId, RedemptionId, TransferId};

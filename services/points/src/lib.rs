@@ -12,7 +12,7 @@ use linli_access::Access;
 use linli_kit::columns::Column;
 use linli_kit::feed::FeedService;
 use linli_kit::serve::ServiceParts;
-use linli_kit::store::{Migration, kit_migrations};
+use linli_kit::store::{Constraint, Migration, kit_migrations};
 use linli_kit::{Result, Texts};
 use linli_proto::points::points_service_server::PointsServiceServer;
 use tonic::service::Routes;
@@ -35,6 +35,10 @@ pub fn migrations() -> Vec<Migration> {
 
 /// Every column of the service's own tables, classed. People stand in it by id only.
 pub const COLUMNS: &[Column] = store::tables::COLUMNS;
+
+/// What a violated constraint of the service's tables means: locks keep them from being violated, so another process was
+/// quicker than a lock, and a new attempt sees what it did.
+pub const CONSTRAINTS: &[Constraint] = store::tables::CONSTRAINTS;
 
 /// Builds the service: its calls, the timer of holds, the consumer of booking's feed.
 ///

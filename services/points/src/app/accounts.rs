@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use linli_access::Target;
-use linli_kernel::AreaId;
+use linli_kernel::{AreaId, Name};
 use linli_kit::check::{self, Violations};
-use linli_kit::page::PageRequest;
 use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::points as pb;
 
+use super::pages::page_of;
 use super::transfers::people;
 use super::{App, convert};
 use crate::domain::{AccountKey, PersonId};
@@ -32,15 +32,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListAccountsRequest,
     ) -> Result<pb::ListAccountsResponse> {
-        let area = check::list_parent(&request.parent)?;
-        let scope = self.access.scope(&ctx, area.as_ref())?;
-        let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page =
-            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
-        let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) =
-            list::page(&self.parts.store, &list::ACCOUNTS, &scope, &page, how, rows::account).await?;
-        let found = self.visible(&ctx, &scope, found).await?;
+        let (found, next_page_token) = self.recorded(&ctx, &list::ACCOUNTS, page_of!(request), rows::account).await?;
         let accounts = found.iter().map(|one| convert::account(&one.area, &one.row.0, one.row.1)).collect();
         Ok(pb::ListAccountsResponse { accounts, next_page_token })
     }
@@ -56,11 +48,15 @@ impl App {
         bad.max_items("holders", request.holders.len(), HOLDERS);
         let mut holders = Vec::new();
         for (index, holder) in request.holders.iter().enumerate().take(HOLDERS) {
-            let field = format!("holders[{index}]");
-            let Some(name) = bad.name_in(&field, holder, "people", &area) else { continue };
-            match name.typed::<PersonId>() {
-                Ok(id) => holders.push(id.to_string()),
-                Err(problem) => bad.push(FieldViolation::new(field, "NAME_INVALID").arg("detail", problem)),
+            let person = Name::parse(holder, "people").and_then(|name| Ok((name.typed::<PersonId>()?, name)));
+            match person {
+                Ok((id, name)) if *name.area() == area => holders.push(id.to_string()),
+                // A guest: what they have, they have in the area where they live.
+                Ok(_) => {}
+                Err(problem) => {
+                    let field = format!("holders[{index}]");
+                    bad.push(FieldViolation::new(field, "NAME_INVALID").arg("detail", problem));
+                }
             }
         }
         bad.finish()?;

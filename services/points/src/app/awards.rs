@@ -122,7 +122,7 @@ impl Awards {
             needs.account(area, &thanks.asset, &Holder::issuance());
             needs.account(area, &thanks.asset, &Holder::Person(thanks.recipient));
             for terms in decision.cards.iter().filter(|terms| terms.asset == thanks.asset) {
-                needs.open_card(area, thanks.recipient, terms);
+                needs.live_cards(area, thanks.recipient, terms);
             }
         }
         let snapshot = self.app.access.snapshot();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use linli_kit::check;
-use linli_kit::page::PageRequest;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::points as pb;
 
+use super::pages::page_of;
 use super::{App, convert};
 use crate::domain::{AwardId, Card, CardId};
 use crate::store::awards::{self, AwardRow};
@@ -26,15 +26,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListCardsRequest,
     ) -> Result<pb::ListCardsResponse> {
-        let area = check::list_parent(&request.parent)?;
-        let scope = self.access.scope(&ctx, area.as_ref())?;
-        let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page =
-            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
-        let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) =
-            list::page(&self.parts.store, &list::CARDS, &scope, &page, how, rows::card).await?;
-        let found = self.visible(&ctx, &scope, found).await?;
+        let (found, next_page_token) = self.recorded(&ctx, &list::CARDS, page_of!(request), rows::card).await?;
         let cards = found.iter().map(|one| convert::card(&one.area, &one.row)).collect();
         Ok(pb::ListCardsResponse { cards, next_page_token })
     }
@@ -53,15 +45,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListAwardsRequest,
     ) -> Result<pb::ListAwardsResponse> {
-        let area = check::list_parent(&request.parent)?;
-        let scope = self.access.scope(&ctx, area.as_ref())?;
-        let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page =
-            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
-        let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) =
-            list::page(&self.parts.store, &list::AWARDS, &scope, &page, how, awards::read).await?;
-        let found = self.visible(&ctx, &scope, found).await?;
+        let (found, next_page_token) = self.recorded(&ctx, &list::AWARDS, page_of!(request), awards::read).await?;
         let awards = found.iter().map(|one| convert::award(&one.row, ctx.lang)).collect::<Result<_>>()?;
         Ok(pb::ListAwardsResponse { awards, next_page_token })
     }

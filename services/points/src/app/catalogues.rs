@@ -4,6 +4,7 @@ mod assets;
 mod bindings;
 mod card_types;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use linli_access::{Target, Within};
@@ -15,18 +16,27 @@ use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, check};
 use parking_lot::Mutex;
 
-use super::App;
+use super::pages::ListRequest;
+use super::{App, still_referenced};
 
-/// Checks the merged message.
-pub(crate) type Validate<'a, M> = &'a (dyn Fn(&M) -> Vec<FieldViolation> + Send + Sync);
+/// A catalogue resource of points: what it refers to, what is wrong with it, what uses it.
+pub(crate) trait Resource: prost::Message + Default + Clone {
+    /// What the request refers to, and whether it is there.
+    type References: Send + Sync;
 
-/// A page of a list as it was asked for.
-pub(crate) struct ListRequest<'a> {
-    pub(crate) parent: &'a str,
-    pub(crate) page_size: i32,
-    pub(crate) page_token: &'a str,
-    pub(crate) filter: &'a str,
-    pub(crate) order_by: &'a str,
+    /// Looks up what the request refers to and locks it, so that it stays until this resource is written.
+    fn references(
+        app: &App,
+        tx: &Tx<'_>,
+        area: &AreaId,
+        asked: &Self,
+    ) -> impl Future<Output = Result<Self::References>> + Send;
+
+    /// Checks the merged message.
+    fn validate(&self, references: &Self::References) -> Vec<FieldViolation>;
+
+    /// Something that uses a resource of this kind, which the transaction has locked.
+    fn used_by(app: &App, tx: &Tx<'_>, name: &Name) -> impl Future<Output = Result<Option<String>>> + Send;
 }
 
 /// A change as it was asked for.
@@ -83,14 +93,13 @@ impl App {
         all: &Catalogue<M>,
         (area, id): (&AreaId, &str),
         (message, request_id, hash): (&M, &str, [u8; 32]),
-        validate: Validate<'_, M>,
     ) -> Result<M>
     where
-        M: prost::Message + Default + Clone,
+        M: Resource,
     {
         let once = self.parts.store.write_once(ctx, area.as_str(), request_id, hash, "points.catalogue.create", |tx| {
             Box::pin(async move {
-                let written = all.create(tx, ctx.now(), (area.as_str(), id), message, validate).await?;
+                let written = self.create_in(tx, ctx, all, (area, id), message).await?;
                 Ok((all.name(area.as_str(), id), written.entry.resource))
             })
         });
@@ -104,10 +113,9 @@ impl App {
         all: &Catalogue<M>,
         area: &AreaId,
         change: Change<'_, M>,
-        validate: Validate<'_, M>,
     ) -> Result<M>
     where
-        M: prost::Message + Default + Clone,
+        M: Resource,
     {
         let (preview, change) = (Mutex::new(None), &change);
         let seen = &preview;
@@ -119,7 +127,7 @@ impl App {
             "points.catalogue.update",
             |tx| {
                 Box::pin(async move {
-                    let written = update(tx, ctx, all, change, validate).await?;
+                    let written = self.update_in(tx, ctx, all, area, change).await?;
                     finish(change.validate_only, seen, &written.entry.resource)?;
                     Ok((all.name(area.as_str(), &written.entry.id), written.entry.resource))
                 })
@@ -146,7 +154,7 @@ impl App {
         }
     }
 
-    /// Deletes a resource, once per request id, when `guard` finds nothing that still uses it.
+    /// Deletes a resource, once per request id, when nothing uses it.
     pub(crate) async fn catalogue_delete<M>(
         &self,
         ctx: &Ctx,
@@ -155,22 +163,76 @@ impl App {
         (etag, request_id, hash): (&str, &str, [u8; 32]),
     ) -> Result<()>
     where
-        M: prost::Message + Default,
+        M: Resource,
     {
         let area = name.area().as_str();
         let once = self.parts.store.write_once(ctx, area, request_id, hash, "points.catalogue.delete", |tx| {
             Box::pin(async move {
-                all.delete(tx, area, name.id(), etag).await?;
+                self.delete_in(tx, all, name, etag).await?;
                 Ok((name.to_string(), ()))
             })
         });
         once.await.map(|_| ())
     }
 
-    /// Whether the area or one above it defines the asset.
-    pub(crate) async fn has_asset(&self, area: &AreaId, asset: &str) -> Result<bool> {
-        let chain = self.access.snapshot().ancestors(area.as_str());
-        Ok(self.assets.get_nearest(&chain, asset).await?.is_some())
+    /// Creates a resource inside a transaction.
+    pub(crate) async fn create_in<M: Resource>(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        all: &Catalogue<M>,
+        (area, id): (&AreaId, &str),
+        message: &M,
+    ) -> Result<Written<M>> {
+        let references = M::references(self, tx, area, message).await?;
+        all.create(tx, ctx.now(), (area.as_str(), id), message, |merged| merged.validate(&references)).await
+    }
+
+    /// Applies a change inside a transaction.
+    pub(crate) async fn update_in<M: Resource>(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        all: &Catalogue<M>,
+        area: &AreaId,
+        change: &Change<'_, M>,
+    ) -> Result<Written<M>> {
+        let references = M::references(self, tx, area, change.message).await?;
+        let validate = |merged: &M| merged.validate(&references);
+        all.update(tx, ctx.now(), change.message, change.mask, change.allow_missing, validate).await
+    }
+
+    /// Deletes a resource inside a transaction, when nothing uses it.
+    pub(crate) async fn delete_in<M: Resource>(
+        &self,
+        tx: &Tx<'_>,
+        all: &Catalogue<M>,
+        name: &Name,
+        etag: &str,
+    ) -> Result<()> {
+        // First the row's lock: whoever writes something that refers to it has to have the lock as well.
+        all.delete(tx, name.area().as_str(), name.id(), etag).await?;
+        match M::used_by(self, tx, name).await? {
+            Some(by) => Err(still_referenced(name, by)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the area or one above it defines the asset; the nearest stays locked.
+    pub(crate) async fn has_asset(&self, tx: &Tx<'_>, area: &AreaId, asset: &str) -> Result<bool> {
+        for above in self.access.snapshot().ancestors(area.as_str()) {
+            if self.assets.find_for_update(tx, &above, asset).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The area and those below it.
+    fn areas_below(&self, area: &AreaId) -> Vec<String> {
+        let snapshot = self.access.snapshot();
+        let below = snapshot.areas().filter(|below| *below != area.as_str() && snapshot.below(below, area.as_str()));
+        std::iter::once(area.as_str()).chain(below).map(str::to_owned).collect()
     }
 
     /// The keyed hash of a request and the request id, cleared out of it.
@@ -183,20 +245,6 @@ impl App {
         let request_id = std::mem::take(id(request));
         (request_id, self.hash(ctx, request))
     }
-}
-
-/// Applies a change inside a transaction.
-pub(crate) async fn update<M>(
-    tx: &Tx<'_>,
-    ctx: &Ctx,
-    all: &Catalogue<M>,
-    change: &Change<'_, M>,
-    validate: Validate<'_, M>,
-) -> Result<Written<M>>
-where
-    M: prost::Message + Default,
-{
-    all.update(tx, ctx.now(), change.message, change.mask, change.allow_missing, validate).await
 }
 
 /// Ends a transaction that only shows what would be: keeps the resource, then refuses to commit.

@@ -61,6 +61,7 @@ pub(crate) fn card_state(state: CardState) -> pb::CardState {
         CardState::Open => pb::CardState::Open,
         CardState::Full(_) => pb::CardState::Full,
         CardState::Redeemed(_) => pb::CardState::Redeemed,
+        CardState::Withdrawn => pb::CardState::Withdrawn,
     }
 }
 
@@ -132,7 +133,7 @@ pub(crate) fn hold(area: &str, hold: &Hold) -> pb::Hold {
 
 pub(crate) fn card(area: &str, card: &Card) -> pb::Card {
     let full = match card.state {
-        CardState::Open => None,
+        CardState::Open | CardState::Withdrawn => None,
         CardState::Full(since) | CardState::Redeemed(since) => Some(timestamp(since)),
     };
     pb::Card {
@@ -155,6 +156,7 @@ pub(crate) fn redemption(area: &str, redemption: &Redemption) -> pb::Redemption 
         card: redemption.card.map(|id| card_name(area, id)).unwrap_or_default(),
         transfer: redemption.transfer.map(|id| transfer_name(area, id)).unwrap_or_default(),
         redeemed_by: redemption.redeemed_by.clone(),
+        reversed_by: redemption.reversed_by.map(|id| transfer_name(area, id)).unwrap_or_default(),
         create_time: Some(timestamp(redemption.created)),
     }
 }

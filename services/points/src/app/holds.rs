@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use linli_kernel::{AreaId, Timestamp};
 use linli_kit::check::{self, Violations};
-use linli_kit::page::PageRequest;
 use linli_kit::{Ctx, Error, FieldViolation, Result, ids};
 use linli_proto::points as pb;
 
 use super::ledger::Answer;
+use super::pages::page_of;
 use super::transfers::{amount, check_cause, holder, new_transfer, people};
 use super::{App, convert, id_at_end, unexpected};
 use crate::domain::{Command, Hold, HoldId, HoldOrder, Outcome};
@@ -86,15 +86,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListHoldsRequest,
     ) -> Result<pb::ListHoldsResponse> {
-        let area = check::list_parent(&request.parent)?;
-        let scope = self.access.scope(&ctx, area.as_ref())?;
-        let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page =
-            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
-        let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) =
-            list::page(&self.parts.store, &list::HOLDS, &scope, &page, how, rows::hold).await?;
-        let found = self.visible(&ctx, &scope, found).await?;
+        let (found, next_page_token) = self.recorded(&ctx, &list::HOLDS, page_of!(request), rows::hold).await?;
         let holds = found.iter().map(|one| convert::hold(&one.area, &one.row)).collect();
         Ok(pb::ListHoldsResponse { holds, next_page_token })
     }

@@ -49,8 +49,8 @@ pub(crate) enum Answer {
 /// Why a job did not happen.
 #[derive(Debug, Clone)]
 enum Denial {
-    /// A step was refused.
-    Refused(usize, Refusal),
+    /// The step that came from this field of the request was refused.
+    Refused { path: String, refusal: Refusal },
     /// A request id came with another request before.
     Reused,
 }
@@ -86,7 +86,8 @@ impl Batch for Ledger {
         let mut fresh = Vec::new();
         for (job, outcomes) in batch.iter().zip(&claimed) {
             for (step, outcome) in job.steps.iter().zip(outcomes) {
-                if *outcome == ClaimOutcome::New {
+                // One that stands earlier in the batch too is decided for itself when that one does not happen.
+                if matches!(outcome, ClaimOutcome::New | ClaimOutcome::SameAs(_)) {
                     needs.add(&job.area, &step.command);
                     fresh.push((job.area.as_str(), &step.command));
                 }
@@ -105,15 +106,31 @@ impl Batch for Ledger {
     }
 }
 
-/// What came of a job, and what others hear of it.
-type Decided = Result<(Vec<Answer>, Vec<EventDraft>), Denial>;
+/// A job that happens.
+struct Happened {
+    /// What came of its steps.
+    answers: Vec<Answer>,
+    /// What others hear of it.
+    events: Vec<EventDraft>,
+    /// Steps whose request id an earlier job had claimed that does not happen.
+    adopted: Vec<usize>,
+}
+
+/// What came of a job.
+type Decided = Result<Happened, Denial>;
 
 /// Decides the jobs of a batch one after the other.
 fn decide_batch(batch: &[&Job], claimed: &[Vec<ClaimOutcome>], books: &mut Books) -> Vec<Decided> {
-    let flat = flat(batch);
-    let mut decided = Vec::with_capacity(batch.len());
-    for (job, outcomes) in batch.iter().zip(claimed) {
-        let answer = decide(job, outcomes, books, &flat, &decided);
+    // Job and step that stand for each claim, by its place in the batch.
+    let mut standing = flat(batch);
+    let mut decided: Vec<Decided> = Vec::with_capacity(batch.len());
+    for (at, (job, outcomes)) in batch.iter().zip(claimed).enumerate() {
+        let answer = decide(job, outcomes, books, &standing, &decided);
+        for step in answer.iter().flat_map(|happened| &happened.adopted) {
+            if let ClaimOutcome::SameAs(place) = outcomes[*step] {
+                standing[place] = (at, *step);
+            }
+        }
         decided.push(answer);
     }
     decided
@@ -126,12 +143,13 @@ async fn finish(
     claimed: &[Vec<ClaimOutcome>],
     decided: Vec<Decided>,
 ) -> Result<Vec<Result<Vec<Answer>>>> {
-    let (mut answers, mut returned) = (Vec::with_capacity(batch.len()), Vec::new());
+    let (mut answers, mut returned, mut adopted) = (Vec::with_capacity(batch.len()), Vec::new(), Vec::new());
     for ((job, outcomes), decided) in batch.iter().zip(claimed).zip(decided) {
         match decided {
-            Ok((answer, events)) => {
-                events.into_iter().for_each(|event| tx.emit(event));
-                answers.push(Ok(answer));
+            Ok(happened) => {
+                happened.events.into_iter().for_each(|event| tx.emit(event));
+                adopted.extend(happened.adopted.iter().filter_map(|step| job.steps[*step].claim.clone()));
+                answers.push(Ok(happened.answers));
             }
             Err(denial) => {
                 let own = job.steps.iter().zip(outcomes).filter(|(_, outcome)| **outcome == ClaimOutcome::New);
@@ -141,6 +159,8 @@ async fn finish(
         }
     }
     release_many(tx, returned).await?;
+    // The row named the resource of the job that did not happen.
+    claim_many(tx, &adopted).await?;
     Ok(answers)
 }
 
@@ -155,7 +175,7 @@ async fn claim(tx: &Tx<'_>, batch: &[&Job]) -> Result<Vec<Vec<ClaimOutcome>>> {
     Ok(batch.iter().map(|job| job.steps.iter().map(&mut next).collect()).collect())
 }
 
-/// Job and step of each claim, by its place in the batch.
+/// Job and step that made each claim, by its place in the batch.
 fn flat(batch: &[&Job]) -> Vec<(usize, usize)> {
     let places = |(job, of): (usize, &&Job)| {
         let steps: Vec<_> = of.steps.iter().enumerate().filter(|(_, step)| step.claim.is_some()).collect();
@@ -168,11 +188,11 @@ fn decide(
     job: &Job,
     claimed: &[ClaimOutcome],
     books: &mut Books,
-    flat: &[(usize, usize)],
+    standing: &[(usize, usize)],
     decided: &[Decided],
 ) -> Decided {
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
-    let mut fresh = Vec::new();
+    let (mut fresh, mut adopted) = (Vec::new(), Vec::new());
     for (index, outcome) in claimed.iter().enumerate() {
         match outcome {
             ClaimOutcome::New => fresh.push(index),
@@ -181,29 +201,35 @@ fn decide(
             }
             ClaimOutcome::Reused => return Err(Denial::Reused),
             ClaimOutcome::SameAs(place) => {
-                let earlier = flat.get(*place).and_then(|(job, step)| Some((decided.get(*job)?, *step)));
+                let earlier = standing.get(*place).and_then(|(job, step)| Some((decided.get(*job)?, *step)));
                 match earlier {
-                    Some((Ok((all, _)), step)) => answers.insert(index, all[step].clone()),
-                    Some((Err(denial), _)) => return Err(denial.clone()),
+                    Some((Ok(happened), step)) => {
+                        answers.insert(index, happened.answers[step].clone());
+                    }
+                    Some((Err(_), _)) => {
+                        fresh.push(index);
+                        adopted.push(index);
+                    }
                     // Two items of one batch under one id were refused before it was submitted.
                     None => return Err(Denial::Reused),
-                };
+                }
             }
         }
     }
     let book = books.entry(job.area.clone()).or_insert_with(|| Book::new(job.area.clone(), []));
     let heard = book.notices().len();
     let commands = fresh.iter().map(|index| &job.steps[*index].command);
-    let outcomes =
-        book.decide_all(commands, job.ctx.now()).map_err(|(place, refusal)| Denial::Refused(fresh[place], refusal))?;
+    let refused =
+        |(place, refusal): (usize, Refusal)| Denial::Refused { path: job.steps[fresh[place]].path.clone(), refusal };
+    let outcomes = book.decide_all(commands, job.ctx.now()).map_err(refused)?;
     let events = events(&job.ctx, &job.area, book, heard);
     answers.extend(fresh.into_iter().zip(outcomes.into_iter().map(|outcome| Answer::Done(Box::new(outcome)))));
-    Ok((answers.into_values().collect(), events))
+    Ok(Happened { answers: answers.into_values().collect(), events, adopted })
 }
 
 fn deny(job: &Job, denial: &Denial) -> Error {
     match denial {
-        Denial::Refused(step, refusal) => refuse(&job.area, &job.steps[*step].path, refusal),
+        Denial::Refused { path, refusal } => refuse(&job.area, path, refusal),
         Denial::Reused => reused(),
     }
 }
@@ -236,7 +262,7 @@ fn event(ctx: &Ctx, area: &str, book: &Book, notice: &Notice) -> Option<EventDra
             Some(EventDraft::new(ctx, "linli.points.v1.CardChanged", area, name, *version, &payload))
         }
         Notice::Redemption(id) => {
-            let redemption = book.redemptions().iter().find(|redemption| redemption.id == *id)?;
+            let redemption = book.redemptions.get(id)?;
             let name = convert::redemption_name(area, *id);
             let payload = pb::RewardRedeemed {
                 redemption: name.clone(),

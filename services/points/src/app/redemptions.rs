@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use linli_kernel::AreaId;
 use linli_kit::check::{self, Violations};
-use linli_kit::page::PageRequest;
 use linli_kit::{Ctx, Error, FieldViolation, Result, ids};
 use linli_proto::points as pb;
 
 use super::ledger::Answer;
+use super::pages::page_of;
 use super::transfers::new_transfer;
 use super::{App, convert, id_at_end, unexpected};
 use crate::domain::{CardId, Command, Outcome, PersonId, RedeemOrder, Redemption, RedemptionId};
@@ -65,15 +65,8 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListRedemptionsRequest,
     ) -> Result<pb::ListRedemptionsResponse> {
-        let area = check::list_parent(&request.parent)?;
-        let scope = self.access.scope(&ctx, area.as_ref())?;
-        let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page =
-            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
-        let how = (request.filter.as_str(), request.order_by.as_str());
         let (found, next_page_token) =
-            list::page(&self.parts.store, &list::REDEMPTIONS, &scope, &page, how, rows::redemption).await?;
-        let found = self.visible(&ctx, &scope, found).await?;
+            self.recorded(&ctx, &list::REDEMPTIONS, page_of!(request), rows::redemption).await?;
         let redemptions = found.iter().map(|one| convert::redemption(&one.area, &one.row)).collect();
         Ok(pb::ListRedemptionsResponse { redemptions, next_page_token })
     }

@@ -30,6 +30,13 @@ pub(crate) fn refuse(area: &str, path: &str, refusal: &Refusal) -> Error {
         Refusal::AlreadyReversed { transfer, by } => state("ALREADY_REVERSED")
             .with("transfer", convert::transfer_name(area, *transfer))
             .with("by", convert::transfer_name(area, *by)),
+        Refusal::TransferOfHold(id) => state("TRANSFER_OF_HOLD").with("transfer", convert::transfer_name(area, *id)),
+        Refusal::TransferIsReversal(id) => {
+            state("TRANSFER_IS_REVERSAL").with("transfer", convert::transfer_name(area, *id))
+        }
+        Refusal::AwardRedeemed { transfer, card } => state("AWARD_REDEEMED")
+            .with("transfer", convert::transfer_name(area, *transfer))
+            .with("card", convert::card_name(area, *card)),
         Refusal::NoSuchHold(id) => Error::not_found(convert::hold_name(area, *id)),
         Refusal::HoldNotOpen { hold, state: at } => {
             state("HOLD_NOT_OPEN").with("hold", convert::hold_name(area, *hold)).with("state", at.as_str())

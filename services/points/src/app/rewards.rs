@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use linli_access::Target;
-use linli_kernel::AreaId;
-use linli_kit::catalogue::{Entry, Scope};
-use linli_kit::page::PageRequest;
+use linli_kernel::{AreaId, Name};
+use linli_kit::catalogue::Entry;
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, FieldViolation, Result, check};
 use linli_proto::points as pb;
 use parking_lot::Mutex;
 
-use super::catalogues::{Change, ListRequest, asset_not_found, finish, update};
-use super::{App, still_referenced};
+use super::App;
+use super::catalogues::{Change, Resource, asset_not_found, finish};
+use super::pages::page_of;
 use crate::domain::{Holder, RewardTerms};
 use crate::store::stock;
 
@@ -24,32 +24,49 @@ const PRICE: i64 = 1_000_000_000;
 const SUPPLIED: i64 = 1_000_000_000;
 
 /// The asset that the request names, and whether it is there.
-struct References {
+pub(crate) struct References {
     asset: String,
     has_asset: bool,
 }
 
-impl References {
-    fn validate(&self, reward: &pb::Reward) -> Vec<FieldViolation> {
+impl Resource for pb::Reward {
+    type References = References;
+
+    async fn references(app: &App, tx: &Tx<'_>, area: &AreaId, asked: &Self) -> Result<References> {
+        let asset = asked.price.as_ref().map(|price| price.asset.clone()).unwrap_or_default();
+        Ok(References { has_asset: app.has_asset(tx, area, &asset).await?, asset })
+    }
+
+    fn validate(&self, references: &References) -> Vec<FieldViolation> {
         let mut bad = check::Violations::new();
-        bad.both("display_name", reward.display_name.as_ref(), NAME);
-        bad.range("supplied", reward.supplied, 0, SUPPLIED);
-        if let Some(price) = &reward.price {
+        bad.both("display_name", self.display_name.as_ref(), NAME);
+        bad.range("supplied", self.supplied, 0, SUPPLIED);
+        if let Some(price) = &self.price {
             bad.range("price.value", price.value, 0, PRICE);
-            if price.asset == self.asset && !self.has_asset {
+            if price.asset == references.asset && !references.has_asset {
                 bad.push(asset_not_found("price.asset", &price.asset));
             }
         }
         let is_purpose = |text: &str| matches!(Holder::parse(text), Some(Holder::Purpose(_)));
-        if !reward.payee.is_empty() && !is_purpose(&reward.payee) {
+        if !self.payee.is_empty() && !is_purpose(&self.payee) {
             bad.push(
                 FieldViolation::new("payee", "FIELD_FORMAT").arg("expected", "a purpose code such as merchant-hotel"),
             );
         }
-        if pb::RewardState::try_from(reward.state).is_err() {
+        if pb::RewardState::try_from(self.state).is_err() {
             bad.bad("state", "FIELD_ENUM");
         }
         bad.into_vec()
+    }
+
+    /// A card type that it pays, or a redemption; its stock is forgotten when there is neither.
+    async fn used_by(app: &App, tx: &Tx<'_>, name: &Name) -> Result<Option<String>> {
+        let card_types = app.card_types.all(tx.conn(), name.area().as_str()).await?;
+        if let Some(entry) = card_types.iter().find(|entry| entry.resource.reward == name.to_string()) {
+            return Ok(Some(entry.resource.name.clone()));
+        }
+        let forgotten = stock::forget(tx, name.area().as_str(), name.id()).await?;
+        Ok((!forgotten).then(|| format!("{}/redemptions", name.area().name())))
     }
 }
 
@@ -78,11 +95,6 @@ fn stated(mut reward: pb::Reward, creating: bool, mask: Option<&prost_types::Fie
 }
 
 impl App {
-    async fn reward_references(&self, area: &AreaId, reward: &pb::Reward) -> Result<References> {
-        let asset = reward.price.as_ref().map(|price| price.asset.clone()).unwrap_or_default();
-        Ok(References { has_asset: self.has_asset(area, &asset).await?, asset })
-    }
-
     /// Writes the stock of a reward beside its text; the reward with the pieces that are left.
     async fn set_stock(&self, tx: &Tx<'_>, ctx: &Ctx, entry: Entry<pb::Reward>) -> Result<pb::Reward> {
         let (area, id) = (entry.area.as_str(), entry.id.as_str());
@@ -128,14 +140,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListRewardsRequest,
     ) -> Result<pb::ListRewardsResponse> {
-        let page = ListRequest {
-            parent: &request.parent,
-            page_size: request.page_size,
-            page_token: &request.page_token,
-            filter: &request.filter,
-            order_by: &request.order_by,
-        };
-        let (found, next_page_token) = self.catalogue_list(&ctx, &self.rewards, page).await?;
+        let (found, next_page_token) = self.catalogue_list(&ctx, &self.rewards, page_of!(request)).await?;
         Ok(pb::ListRewardsResponse { rewards: self.with_stock(found).await?, next_page_token })
     }
 
@@ -148,13 +153,11 @@ impl App {
         self.access.authorise(&ctx, &Target::area(&area))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
         let reward = stated(request.reward.clone().unwrap_or_default(), true, None);
-        let references = self.reward_references(&area, &reward).await?;
-        let (reward, references, id, ctx) = (&reward, &references, request.reward_id.as_str(), &*ctx);
+        let (reward, id, ctx, area) = (&reward, request.reward_id.as_str(), &*ctx, &area);
         let slug = area.as_str();
         let once = self.parts.store.write_once(ctx, slug, &request_id, hash, "points.reward.create", |tx| {
             Box::pin(async move {
-                let written =
-                    self.rewards.create(tx, ctx.now(), (slug, id), reward, |r| references.validate(r)).await?;
+                let written = self.create_in(tx, ctx, &self.rewards, (area, id), reward).await?;
                 Ok((self.rewards.name(slug, id), self.set_stock(tx, ctx, written.entry).await?))
             })
         });
@@ -174,7 +177,6 @@ impl App {
         self.access.authorise(&ctx, &Target::area(name.area()))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
         let reward = stated(reward, false, request.update_mask.as_ref());
-        let references = self.reward_references(name.area(), &reward).await?;
         let change = Change {
             message: &reward,
             mask: request.update_mask.as_ref(),
@@ -184,10 +186,10 @@ impl App {
             hash,
         };
         let preview = Mutex::new(None);
-        let (seen, change, references, ctx, slug) = (&preview, &change, &references, &*ctx, name.area().as_str());
+        let (seen, change, ctx, area, slug) = (&preview, &change, &*ctx, name.area(), name.area().as_str());
         let once = self.parts.store.write_once(ctx, slug, &request_id, hash, "points.reward.update", |tx| {
             Box::pin(async move {
-                let written = update(tx, ctx, &self.rewards, change, &|r| references.validate(r)).await?;
+                let written = self.update_in(tx, ctx, &self.rewards, area, change).await?;
                 let name = self.rewards.name(slug, &written.entry.id);
                 let reward = self.set_stock(tx, ctx, written.entry).await?;
                 finish(change.validate_only, seen, &reward)?;
@@ -207,27 +209,6 @@ impl App {
         let name = check::name("name", &request.name, "rewards")?;
         self.access.authorise(&ctx, &Target::area(name.area()))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
-        self.no_card_type_pays(&name).await?;
-        let (ctx, slug, named, etag) = (&*ctx, name.area().as_str(), &name, request.etag.as_str());
-        let once = self.parts.store.write_once(ctx, slug, &request_id, hash, "points.reward.delete", |tx| {
-            Box::pin(async move {
-                self.rewards.delete(tx, slug, named.id(), etag).await?;
-                if !stock::forget(tx, slug, named.id()).await? {
-                    return Err(still_referenced(named, format!("areas/{slug}/redemptions")));
-                }
-                Ok((named.to_string(), ()))
-            })
-        });
-        once.await.map(|_| ())
-    }
-
-    async fn no_card_type_pays(&self, reward: &linli_kernel::Name) -> Result<()> {
-        let areas = [reward.area().as_str().to_owned()];
-        let page = PageRequest::parse(&self.parts.keyring, "points.card-types", &[], 1000, "")?;
-        let (found, _) = self.card_types.list(Scope::Areas(&areas), &page, "", "").await?;
-        match found.iter().find(|entry| entry.resource.reward == reward.to_string()) {
-            Some(entry) => Err(still_referenced(reward, &entry.resource.name)),
-            None => Ok(()),
-        }
+        self.catalogue_delete(&ctx, &self.rewards, &name, (&request.etag, &request_id, hash)).await
     }
 }

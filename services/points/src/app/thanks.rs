@@ -69,9 +69,12 @@ impl App {
             return Ok(Vec::new());
         }
         let facts = self.facts_of(ctx, area, served.iter().map(|(server, _)| server.person.clone()).collect()).await?;
+        // Somebody served; thanks that cannot be worked out wait, in sight, and are not forgotten.
+        if let Some((unknown, _)) = served.iter().find(|(server, _)| !facts.contains_key(&server.person)) {
+            return Err(Error::new(ErrorCode::FailedPrecondition, "RECIPIENT_UNKNOWN").with("person", &unknown.person));
+        }
         let cases: Vec<Case<'_>> = served
             .iter()
-            .filter(|(server, _)| facts.contains_key(&server.person))
             .flat_map(|(server, recipient)| {
                 bindings.iter().map(|binding| Case { server, recipient: *recipient, binding })
             })

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use linli_kernel::AreaId;
 use linli_kit::check::{self, Violations};
-use linli_kit::page::PageRequest;
 use linli_kit::{Ctx, Error, FieldViolation, Result, ids};
 use linli_proto::points as pb;
 
 use super::ledger::{Answer, Step};
+use super::pages::page_of;
 use super::{App, convert, id_at_end, unexpected};
 use crate::domain::{Command, Holder, HolderError, Order, Outcome, Transfer, TransferId};
 use crate::store::{finders, list, rows};
@@ -191,15 +191,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListTransfersRequest,
     ) -> Result<pb::ListTransfersResponse> {
-        let area = check::list_parent(&request.parent)?;
-        let scope = self.access.scope(&ctx, area.as_ref())?;
-        let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page =
-            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
-        let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) =
-            list::page(&self.parts.store, &list::TRANSFERS, &scope, &page, how, rows::transfer).await?;
-        let found = self.visible(&ctx, &scope, found).await?;
+        let (found, next_page_token) = self.recorded(&ctx, &list::TRANSFERS, page_of!(request), rows::transfer).await?;
         let transfers = found.iter().map(|one| convert::transfer(&one.area, &one.row)).collect();
         Ok(pb::ListTransfersResponse { transfers, next_page_token })
     }
@@ -209,15 +201,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListEntriesRequest,
     ) -> Result<pb::ListEntriesResponse> {
-        let area = check::list_parent(&request.parent)?;
-        let scope = self.access.scope(&ctx, area.as_ref())?;
-        let query = [request.parent.as_str(), &request.filter, &request.order_by];
-        let page =
-            PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, request.page_size, &request.page_token)?;
-        let how = (request.filter.as_str(), request.order_by.as_str());
-        let (found, next_page_token) =
-            list::page(&self.parts.store, &list::ENTRIES, &scope, &page, how, rows::entry).await?;
-        let found = self.visible(&ctx, &scope, found).await?;
+        let (found, next_page_token) = self.recorded(&ctx, &list::ENTRIES, page_of!(request), rows::entry).await?;
         let entries = found.iter().map(|one| convert::entry(&one.area, &one.row)).collect();
         Ok(pb::ListEntriesResponse { entries, next_page_token })
     }

@@ -1,5 +1,6 @@
 //! The books of one area for the length of a batch: loaded rows, the decision of each command, what has to be written.
 
+mod reversal;
 mod thanks;
 
 use std::collections::BTreeMap;
@@ -8,8 +9,8 @@ use linli_kernel::Timestamp;
 
 use super::card::{Card, CardState};
 use super::{
-    Account, AccountKey, AssetTerms, CardId, Command, Entry, Hold, HoldId, HoldOrder, HoldState, Holder, Order,
-    Outcome, Redemption, RedemptionId, Refusal, RewardTerms, Rows, Transfer, TransferId, TransferKind,
+    Account, AccountKey, AssetTerms, CardId, CardStamp, Command, Entry, Hold, HoldId, HoldOrder, HoldState, Holder,
+    Order, Outcome, Redemption, RedemptionId, Refusal, RewardTerms, Rows, Transfer, TransferId, TransferKind,
 };
 
 /// Something that others will hear of.
@@ -36,14 +37,17 @@ pub struct Book {
     pub(crate) holds: Rows<HoldId, Hold>,
     pub(crate) cards: Rows<CardId, Card>,
     pub(crate) rewards: Rows<String, RewardTerms>,
+    pub(crate) redemptions: Rows<RedemptionId, Redemption>,
+    /// What the awards of loaded transfers put on cards.
+    stamped: BTreeMap<TransferId, Vec<(CardId, i64)>>,
     entries: Vec<Entry>,
-    redemptions: Vec<Redemption>,
+    stamps: Vec<CardStamp>,
     notices: Vec<Notice>,
 }
 
 /// A place to which a refused command returns the books.
 struct Mark {
-    rows: [usize; 5],
+    rows: [usize; 6],
     logs: [usize; 3],
 }
 
@@ -75,9 +79,14 @@ impl Book {
         &self.entries
     }
 
-    /// Redemptions made so far, in order.
-    pub fn redemptions(&self) -> &[Redemption] {
-        &self.redemptions
+    /// Units that reversals took off cards so far, in order; what awards put on them is recorded with the awards.
+    pub fn stamps(&self) -> &[CardStamp] {
+        &self.stamps
+    }
+
+    /// Tells what the award of a transfer put on a card.
+    pub fn load_stamp(&mut self, transfer: TransferId, card: CardId, units: i64) {
+        self.stamped.entry(transfer).or_default().push((card, units));
     }
 
     /// What others will hear of, in order.
@@ -133,21 +142,23 @@ impl Book {
                 self.holds.mark(),
                 self.cards.mark(),
                 self.rewards.mark(),
+                self.redemptions.mark(),
             ],
-            logs: [self.entries.len(), self.redemptions.len(), self.notices.len()],
+            logs: [self.entries.len(), self.stamps.len(), self.notices.len()],
         }
     }
 
     fn roll_back(&mut self, mark: &Mark) {
-        let [accounts, transfers, holds, cards, rewards] = mark.rows;
+        let [accounts, transfers, holds, cards, rewards, redemptions] = mark.rows;
         self.accounts.roll_back(accounts);
         self.transfers.roll_back(transfers);
         self.holds.roll_back(holds);
         self.cards.roll_back(cards);
         self.rewards.roll_back(rewards);
-        let [entries, redemptions, notices] = mark.logs;
+        self.redemptions.roll_back(redemptions);
+        let [entries, stamps, notices] = mark.logs;
         self.entries.truncate(entries);
-        self.redemptions.truncate(redemptions);
+        self.stamps.truncate(stamps);
         self.notices.truncate(notices);
     }
 
@@ -216,28 +227,6 @@ impl Book {
         self.transfers.set(transfer.id, transfer.clone());
         self.notices.push(Notice::Transfer(transfer.id));
         Ok(transfer)
-    }
-
-    fn reverse(&mut self, transfer: TransferId, id: TransferId, now: Timestamp) -> Result<Transfer, Refusal> {
-        let original = self.transfers.get(&transfer).cloned().ok_or(Refusal::NoSuchTransfer(transfer))?;
-        if let Some(by) = original.reversed_by {
-            return Err(Refusal::AlreadyReversed { transfer, by });
-        }
-        let counter = self.post(
-            Movement {
-                id,
-                asset: &original.asset,
-                value: original.value,
-                from: &original.to,
-                to: &original.from,
-                kind: TransferKind::Reversal,
-                cause: format!("areas/{}/transfers/{transfer}", self.area),
-                reverses: Some(transfer),
-            },
-            now,
-        )?;
-        self.transfers.set(transfer, Transfer { reversed_by: Some(id), ..original });
-        Ok(counter)
     }
 
     fn place(&mut self, order: &HoldOrder, now: Timestamp) -> Result<Hold, Refusal> {

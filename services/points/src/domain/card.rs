@@ -2,7 +2,7 @@
 
 use linli_kernel::Timestamp;
 
-use super::{CardId, PersonId};
+use super::{CardId, PersonId, TransferId};
 
 /// Where a card stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum CardState {
     Full(Timestamp),
     /// It was full since then and is redeemed.
     Redeemed(Timestamp),
+    /// It came to nothing: what was on it fits on the card before it.
+    Withdrawn,
 }
 
 /// The terms of a card type.
@@ -54,12 +56,23 @@ impl Card {
     }
 }
 
-/// Units that came onto one card.
+/// Units on one card that a transfer brought, or below zero took away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardStamp {
+    /// The card.
+    pub card: CardId,
+    /// The transfer.
+    pub cause: TransferId,
+    /// Units.
+    pub units: i64,
+}
+
+/// Units that came onto one card, or below zero off it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
     /// The card as it is afterwards.
     pub card: Card,
-    /// Units added.
+    /// Units added, below zero taken off.
     pub units: i32,
     /// Whether the card began just now.
     pub began: bool,
@@ -102,4 +115,32 @@ pub fn stamp(
         began = true;
         card = Card::begin(next_id(), holder, terms.clone(), now);
     }
+}
+
+/// Takes units off somebody's cards of one type, the newest first; redeemed cards keep theirs. `None` when the others have
+/// fewer.
+///
+/// A full card that loses units is open again. Whatever was begun behind it is empty by then and is withdrawn: nobody fills
+/// two cards at once.
+pub fn unstamp(mut cards: Vec<Card>, units: i64) -> Option<Vec<Stamp>> {
+    cards.retain(|card| matches!(card.state, CardState::Open | CardState::Full(_)));
+    cards.sort_by_key(|card| match card.state {
+        CardState::Full(since) | CardState::Redeemed(since) => (0, since, card.id),
+        CardState::Open | CardState::Withdrawn => (1, card.created, card.id),
+    });
+    let mut left = units;
+    let mut changed: Vec<Stamp> = Vec::new();
+    while left > 0 {
+        let mut card = cards.pop()?;
+        let taken = i32::try_from(left).unwrap_or(i32::MAX).min(card.stamps);
+        left -= i64::from(taken);
+        if card.state != CardState::Open {
+            card.state = CardState::Open;
+            changed.iter_mut().for_each(|emptied| emptied.card.state = CardState::Withdrawn);
+        }
+        card.stamps -= taken;
+        card.version += 1;
+        changed.push(Stamp { card, units: -taken, began: false });
+    }
+    Some(changed)
 }

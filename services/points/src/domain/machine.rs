@@ -111,7 +111,14 @@ impl Model {
             Step::Award { asset, to, value } => {
                 let id = TransferId::from_uuid(self.id());
                 let Holder::Person(person) = holder(*to) else { return };
-                self.book.award(id, ASSETS[*asset], *value, person, "", self.now).expect("small figures");
+                let posted = self.book.award(id, ASSETS[*asset], *value, person, "", self.now).expect("small figures");
+                let Some(transfer) = posted.filter(|_| *asset == 1) else { return };
+                let ids = (0..10).map(|_| CardId::from_uuid(self.id())).collect::<Vec<_>>();
+                let mut ids = ids.into_iter();
+                let next_id = || ids.next().expect("few cards at once");
+                for stamp in self.book.stamp(person, &hearts(), transfer.value, self.now, next_id) {
+                    self.book.load_stamp(transfer.id, stamp.card.id, i64::from(stamp.units));
+                }
             }
             _ => {
                 let commands = self.commands(step);
@@ -147,9 +154,44 @@ impl Model {
             assert!(key.holder.may_owe() || account.available() >= 0, "{key}: never below the floor");
             assert!(!key.holder.is_capped() || account.balance <= CAP, "{key}: never above the cap");
         }
+        self.check_cards();
         let reversals = self.book.transfers.iter().filter(|(_, t)| t.kind == TransferKind::Reversal).count();
         let reversed = self.book.transfers.iter().filter(|(_, t)| t.reversed_by.is_some()).count();
         assert_eq!(reversals, reversed, "each transfer is reversed at most once");
+    }
+}
+
+/// Twelve hearts fill a card.
+fn hearts() -> CardTerms {
+    CardTerms { card_type: "hearts".to_owned(), asset: ASSETS[1].to_owned(), needed: 12, reward: "oil".to_owned() }
+}
+
+impl Model {
+    /// Cards hold what the awards that stand have put on them, packed: one is open at most.
+    fn check_cards(&self) {
+        let mut on_cards: BTreeMap<PersonId, i64> = BTreeMap::new();
+        let mut open: BTreeMap<PersonId, usize> = BTreeMap::new();
+        for (_, card) in self.book.cards.iter() {
+            *on_cards.entry(card.holder).or_default() += i64::from(card.stamps);
+            match card.state {
+                CardState::Open => {
+                    *open.entry(card.holder).or_default() += 1;
+                    assert!(card.stamps < card.terms.needed, "{card:?}");
+                }
+                CardState::Full(_) => assert_eq!(card.stamps, card.terms.needed, "{card:?}"),
+                CardState::Withdrawn => assert_eq!(card.stamps, 0, "{card:?}"),
+                CardState::Redeemed(_) => panic!("nobody redeems here: {card:?}"),
+            }
+        }
+        assert!(open.values().all(|open| *open == 1), "{open:?}");
+        let mut awarded: BTreeMap<PersonId, i64> = on_cards.keys().map(|holder| (*holder, 0)).collect();
+        let stands = |t: &&Transfer| t.kind == TransferKind::Award && t.asset == ASSETS[1] && t.reversed_by.is_none();
+        for transfer in self.book.transfers.iter().map(|(_, t)| t).filter(stands) {
+            if let Holder::Person(person) = transfer.to {
+                *awarded.entry(person).or_default() += transfer.value;
+            }
+        }
+        assert_eq!(on_cards, awarded, "what is on cards is what was awarded and not reversed");
     }
 }
 

@@ -210,6 +210,8 @@ pub struct Redemption {
     pub transfer: Option<TransferId>,
     /// Subject that asked for it.
     pub redeemed_by: String,
+    /// The transfer by which it was undone.
+    pub reversed_by: Option<TransferId>,
     /// When.
     pub created: Timestamp,
 }

@@ -40,6 +40,17 @@ pub enum Refusal {
         /// By which it was reversed.
         by: TransferId,
     },
+    /// The transfer is what a hold became; what it paid is not points'.
+    TransferOfHold(TransferId),
+    /// The transfer is itself a counter-entry.
+    TransferIsReversal(TransferId),
+    /// A card that the award has filled was redeemed.
+    AwardRedeemed {
+        /// The award's transfer.
+        transfer: TransferId,
+        /// The card.
+        card: CardId,
+    },
     /// There is no such hold.
     NoSuchHold(HoldId),
     /// The hold is captured, voided or expired.

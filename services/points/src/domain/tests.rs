@@ -271,6 +271,23 @@ fn only_a_full_card_of_the_holder_buys_a_card_reward_and_only_once() {
 }
 
 #[test]
+fn units_come_off_the_newest_cards_and_a_full_one_opens_in_place_of_what_followed_it() {
+    let mut ids = (1..).map(crd);
+    let all = stamp(None, person(1), &hearts(), 27, NOW, || ids.next().expect("ids"));
+    let cards: Vec<Card> = all.into_iter().map(|stamp| stamp.card).collect();
+    let off = |units| {
+        let changed = unstamp(cards.clone(), units)?;
+        Some(changed.into_iter().map(|s| (s.card.id, s.card.stamps, s.units, s.card.state)).collect::<Vec<_>>())
+    };
+    let (open, gone) = (CardState::Open, CardState::Withdrawn);
+    assert_eq!(off(2), Some(vec![(crd(3), 1, -2, open)]));
+    assert_eq!(off(3), Some(vec![(crd(3), 0, -3, open)]), "an empty card stays, while nothing else opens");
+    assert_eq!(off(4), Some(vec![(crd(3), 0, -3, gone), (crd(2), 11, -1, open)]));
+    assert_eq!(off(27), Some(vec![(crd(3), 0, -3, gone), (crd(2), 0, -12, gone), (crd(1), 0, -12, open)]));
+    assert_eq!(off(28), None);
+}
+
+#[test]
 fn holders_and_accounts_have_one_text_form_each() {
     let area = AreaId::new("a").expect("a slug");
     let name = format!("areas/a/people/{}", person(7));

@@ -17,10 +17,16 @@ pub(crate) struct Texts {
     pub(crate) holds: &'static str,
     /// Keys (area, id).
     pub(crate) transfers: &'static str,
+    /// Keys (area, transfer): the redemptions that transfers paid; the transfer's lock is theirs.
+    pub(crate) redemptions: &'static str,
+    /// Keys (area, transfer): what the awards of transfers put on cards, with each card's holder and type; not locked.
+    pub(crate) stamped: &'static str,
+    /// Keys (area, id): assets and holders of cards, which never change; not locked.
+    pub(crate) card_assets: &'static str,
     /// Keys (area, id).
     pub(crate) cards: &'static str,
-    /// Keys (area, holder, card type): the open cards.
-    pub(crate) open_cards: &'static str,
+    /// Keys (area, holder, card type): the cards that are not redeemed.
+    pub(crate) live_cards: &'static str,
     /// Keys (area, reward).
     pub(crate) rewards: &'static str,
     /// Keys (area, id): assets of the catalogue; not locked.
@@ -49,8 +55,10 @@ pub(crate) struct Texts {
     pub(crate) insert_stamps: &'static str,
     /// (area, reward, redeemed).
     pub(crate) update_rewards: &'static str,
-    /// All columns.
+    /// All columns but `reversed_by`.
     pub(crate) insert_redemptions: &'static str,
+    /// (area, id, reversed_by).
+    pub(crate) mark_returned: &'static str,
     /// All columns; a key that was awarded before is passed over.
     pub(crate) insert_awards: &'static str,
 }

@@ -2,7 +2,7 @@
 
 use linli_kernel::{Id, Timestamp};
 use linli_kit::Result;
-use linli_kit::store::{Engine, Store};
+use linli_kit::store::{Engine, Store, Tx};
 use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement};
 
@@ -102,23 +102,25 @@ pub(crate) fn card_terms(id: &str, card_type: &linli_proto::points::CardType) ->
     CardTerms { card_type: id.to_owned(), asset: card_type.asset.clone(), needed: card_type.stamps, reward }
 }
 
-/// Something in these areas that counts in an asset; `None` when nothing does.
-pub(crate) async fn users_of_asset(store: &Store, areas: &[String], asset: &str) -> Result<Option<String>> {
-    for area in areas {
-        let sql = "SELECT holder FROM account WHERE area = $1 AND asset = $2 LIMIT 1";
-        if let Some(row) = all(store, sql, [area.as_str().into(), asset.into()]).await?.first() {
-            return Ok(Some(format!("areas/{area}/accounts/{asset}.{}", rows::get::<String>(row, "holder")?)));
-        }
-        let sql = "SELECT reward FROM reward_stock WHERE area = $1 AND asset = $2 LIMIT 1";
-        if let Some(row) = all(store, sql, [area.as_str().into(), asset.into()]).await?.first() {
-            return Ok(Some(format!("areas/{area}/rewards/{}", rows::get::<String>(row, "reward")?)));
-        }
+async fn all_in(tx: &Tx<'_>, sql: &str, area: &str, id: &str) -> Result<Vec<QueryResult>> {
+    Ok(tx.conn().query_all_raw(tx.statement(sql, [area.into(), id.into()])).await?)
+}
+
+/// An account or a reward of the area that counts in an asset; `None` when nothing does.
+pub(crate) async fn user_of_asset(tx: &Tx<'_>, area: &str, asset: &str) -> Result<Option<String>> {
+    let sql = "SELECT holder FROM account WHERE area = $1 AND asset = $2 LIMIT 1";
+    if let Some(row) = all_in(tx, sql, area, asset).await?.first() {
+        return Ok(Some(format!("areas/{area}/accounts/{asset}.{}", rows::get::<String>(row, "holder")?)));
+    }
+    let sql = "SELECT reward FROM reward_stock WHERE area = $1 AND asset = $2 LIMIT 1";
+    if let Some(row) = all_in(tx, sql, area, asset).await?.first() {
+        return Ok(Some(format!("areas/{area}/rewards/{}", rows::get::<String>(row, "reward")?)));
     }
     Ok(None)
 }
 
 /// Whether there are cards of a type.
-pub(crate) async fn has_cards(store: &Store, area: &str, card_type: &str) -> Result<bool> {
+pub(crate) async fn has_cards(tx: &Tx<'_>, area: &str, card_type: &str) -> Result<bool> {
     let sql = "SELECT 1 AS one FROM card WHERE area = $1 AND card_type = $2 LIMIT 1";
-    Ok(!all(store, sql, [area.into(), card_type.into()]).await?.is_empty())
+    Ok(!all_in(tx, sql, area, card_type).await?.is_empty())
 }

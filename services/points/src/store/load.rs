@@ -7,6 +7,7 @@ use linli_kit::Result;
 use linli_kit::store::Tx;
 use linli_proto::points::Asset;
 use prost::Message as _;
+use sea_orm::QueryResult;
 use uuid::Uuid;
 
 use super::dialect::{Column, read, texts};
@@ -21,7 +22,7 @@ pub(crate) struct Needs {
     cards: BTreeSet<(String, CardId)>,
     rewards: BTreeSet<(String, String)>,
     accounts: BTreeSet<(String, AccountKey)>,
-    open_cards: BTreeSet<(String, PersonId, String)>,
+    live_cards: BTreeSet<(String, PersonId, String)>,
     areas: BTreeSet<String>,
 }
 
@@ -58,23 +59,25 @@ impl Needs {
         self.accounts.insert((area.to_owned(), AccountKey::new(asset, holder.clone())));
     }
 
-    /// Adds the open card of a holder.
-    pub(crate) fn open_card(&mut self, area: &str, holder: PersonId, terms: &CardTerms) {
-        self.open_cards.insert((area.to_owned(), holder, terms.card_type.clone()));
+    /// Adds the cards of a holder and type that are not redeemed; the holder's account of the asset is added as well.
+    pub(crate) fn live_cards(&mut self, area: &str, holder: PersonId, terms: &CardTerms) {
+        self.account(area, &terms.asset, &Holder::Person(holder));
+        self.live_cards.insert((area.to_owned(), holder, terms.card_type.clone()));
     }
 
-    /// What redemptions need beside the holder: the account of the price's asset is known once the reward is loaded.
+    /// What redemptions need beside the holder: the accounts of the price's asset are known once the reward is loaded, or
+    /// the asset of the card that pays.
     fn accounts_of_redemptions<'a>(
         &mut self,
         books: &Books,
+        cards: &BTreeMap<(String, CardId), String>,
         commands: impl IntoIterator<Item = (&'a str, &'a Command)>,
     ) {
         for (area, command) in commands {
             let (Command::Redeem(order), Some(book)) = (command, books.get(area)) else { continue };
             let Some(terms) = book.rewards.get(&order.reward) else { continue };
-            let card = order.card.and_then(|id| book.cards.get(&id));
-            let asset = card.map_or(&terms.asset, |card| &card.terms.asset).clone();
-            let payee = terms.payee.clone();
+            let card = order.card.and_then(|id| cards.get(&(area.to_owned(), id)));
+            let (asset, payee) = (card.unwrap_or(&terms.asset).clone(), terms.payee.clone());
             self.account(area, &asset, &Holder::Person(order.holder));
             self.account(area, &asset, &payee);
         }
@@ -83,8 +86,8 @@ impl Needs {
 
 /// Loads the books for commands, each with its area. `chain` gives an area and those above it, nearest first.
 ///
-/// Locks holds, transfers, cards, rewards, then accounts, each in the order of their keys, so that batches of several
-/// processes do not deadlock.
+/// Locks holds, transfers, rewards, accounts, then cards, each in the order of their keys, so that batches of several
+/// processes do not deadlock. Whoever changes cards has their holder's account by then: nobody else has the cards.
 pub(crate) async fn load<'a>(
     tx: &Tx<'_>,
     mut needs: Needs,
@@ -105,25 +108,52 @@ pub(crate) async fn load<'a>(
         needs.account(&area, &transfer.asset, &transfer.to);
         books.entry(area).or_default().transfers.load(transfer.id, transfer);
     }
-    for row in read(tx, sql.cards, ids(&needs.cards)).await? {
-        let card = rows::card(&row)?;
-        books.entry(rows::get(&row, "area")?).or_default().cards.load(card.id, card);
-    }
+    load_brought_about(tx, &mut needs, &mut books).await?;
     let (areas, rewards) = needs.rewards.iter().cloned().unzip();
     for row in read(tx, sql.rewards, vec![Column::Text(areas), Column::Text(rewards)]).await? {
         let (id, terms) = rows::reward(&row)?;
         books.entry(rows::get(&row, "area")?).or_default().rewards.load(id, terms);
     }
-    needs.accounts_of_redemptions(&books, commands);
+    let cards = card_assets(tx, &needs).await?;
+    needs.accounts_of_redemptions(&books, &cards, commands);
     load_assets(tx, &needs, &mut books, chain).await?;
     load_accounts(tx, &needs, &mut books).await?;
-    load_open_cards(tx, &needs, &mut books).await?;
+    load_cards(tx, &needs, &mut books).await?;
     Ok(books)
 }
 
 fn ids<I: Id>(keys: &BTreeSet<(String, I)>) -> Vec<Column> {
     let (areas, ids): (Vec<String>, Vec<Uuid>) = keys.iter().map(|(area, id)| (area.clone(), id.uuid())).unzip();
     vec![Column::Text(areas), Column::Id(ids)]
+}
+
+/// What the loaded transfers brought with them: the redemptions that they paid, the cards that their awards stamped.
+async fn load_brought_about(tx: &Tx<'_>, needs: &mut Needs, books: &mut Books) -> Result<()> {
+    let sql = texts(tx.engine());
+    for row in read(tx, sql.redemptions, ids(&needs.transfers)).await? {
+        let (area, redemption) = (rows::get::<String>(&row, "area")?, rows::redemption(&row)?);
+        needs.rewards.insert((area.clone(), redemption.reward.clone()));
+        needs.cards.extend(redemption.card.map(|card| (area.clone(), card)));
+        books.entry(area).or_default().redemptions.load(redemption.id, redemption);
+    }
+    for row in read(tx, sql.stamped, ids(&needs.transfers)).await? {
+        let area: String = rows::get(&row, "area")?;
+        let (transfer, card) = (rows::id::<TransferId>(&row, "transfer_id")?, rows::id::<CardId>(&row, "id")?);
+        needs.cards.insert((area.clone(), card));
+        needs.live_cards.insert((area.clone(), rows::person(&row, "holder")?, rows::get(&row, "card_type")?));
+        books.entry(area).or_default().load_stamp(transfer, card, rows::get(&row, "units")?);
+    }
+    Ok(())
+}
+
+/// The asset of each card that is named.
+async fn card_assets(tx: &Tx<'_>, needs: &Needs) -> Result<BTreeMap<(String, CardId), String>> {
+    let found = read(tx, texts(tx.engine()).card_assets, ids(&needs.cards)).await?;
+    let read = |row: &QueryResult| {
+        let key = (rows::get::<String>(row, "area")?, rows::id::<CardId>(row, "id")?);
+        Ok((key, rows::get::<String>(row, "asset")?))
+    };
+    found.iter().map(read).collect()
 }
 
 async fn load_accounts(tx: &Tx<'_>, needs: &Needs, books: &mut Books) -> Result<()> {
@@ -141,15 +171,18 @@ async fn load_accounts(tx: &Tx<'_>, needs: &Needs, books: &mut Books) -> Result<
     Ok(())
 }
 
-async fn load_open_cards(tx: &Tx<'_>, needs: &Needs, books: &mut Books) -> Result<()> {
+/// The cards that are named, and those that are not redeemed of the holders and types that are named.
+async fn load_cards(tx: &Tx<'_>, needs: &Needs, books: &mut Books) -> Result<()> {
+    let sql = texts(tx.engine());
     let mut columns = [Vec::new(), Vec::new(), Vec::new()];
-    for (area, holder, card_type) in &needs.open_cards {
+    for (area, holder, card_type) in &needs.live_cards {
         columns[0].push(area.clone());
         columns[1].push(holder.to_string());
         columns[2].push(card_type.clone());
     }
-    let sql = texts(tx.engine()).open_cards;
-    for row in read(tx, sql, columns.map(Column::Text).into()).await? {
+    let mut found = read(tx, sql.cards, ids(&needs.cards)).await?;
+    found.extend(read(tx, sql.live_cards, columns.map(Column::Text).into()).await?);
+    for row in found {
         let card = rows::card(&row)?;
         books.entry(rows::get(&row, "area")?).or_default().cards.load(card.id, card);
     }

@@ -15,7 +15,8 @@ pub(crate) fn get<T: TryGetable>(row: &QueryResult, column: &str) -> Result<T> {
     Ok(row.try_get::<T>("", column)?)
 }
 
-fn id<I: Id>(row: &QueryResult, column: &str) -> Result<I> {
+/// An id.
+pub(crate) fn id<I: Id>(row: &QueryResult, column: &str) -> Result<I> {
     get::<Uuid>(row, column).map(I::from_uuid)
 }
 
@@ -36,7 +37,8 @@ fn holder(row: &QueryResult, column: &str) -> Result<Holder> {
     Holder::parse(&text).ok_or_else(|| Error::internal(format!("column {column} names no holder")))
 }
 
-fn person(row: &QueryResult, column: &str) -> Result<PersonId> {
+/// A column that names a person.
+pub(crate) fn person(row: &QueryResult, column: &str) -> Result<PersonId> {
     match holder(row, column)? {
         Holder::Person(id) => Ok(id),
         Holder::Purpose(_) => Err(Error::internal(format!("column {column} names no person"))),
@@ -142,6 +144,7 @@ pub(crate) fn card_code(state: CardState) -> (i64, Option<i64>) {
         CardState::Open => (1, None),
         CardState::Full(since) => (2, Some(since.micros())),
         CardState::Redeemed(since) => (3, Some(since.micros())),
+        CardState::Withdrawn => (4, None),
     }
 }
 
@@ -150,6 +153,7 @@ fn card_state(code: i64, full: Option<i64>) -> Result<CardState> {
         (1, None) => Ok(CardState::Open),
         (2, Some(since)) => Ok(CardState::Full(since)),
         (3, Some(since)) => Ok(CardState::Redeemed(since)),
+        (4, None) => Ok(CardState::Withdrawn),
         _ => Err(Error::internal(format!("{code} is no state of a card"))),
     }
 }
@@ -196,6 +200,7 @@ pub(crate) fn redemption(row: &QueryResult) -> Result<Redemption> {
         card: optional_id(row, "card_id")?,
         transfer: optional_id(row, "transfer_id")?,
         redeemed_by: get(row, "redeemed_by")?,
+        reversed_by: optional_id(row, "reversed_by")?,
         created: instant(row, "created_us")?,
     })
 }

@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::dialect::{Column, texts, write};
 use super::load::Books;
 use super::rows::{card_code, hold_code, kind_code};
-use crate::domain::{Account, AccountKey, Card, Change, Hold, RewardTerms, Transfer};
+use crate::domain::{
+    Account, AccountKey, Card, CardState, Change, Hold, Redemption, RedemptionId, RewardTerms, Transfer,
+};
 
 /// Changed rows of one kind in all areas: those that are new, those that were there.
 struct Split<'a, K, V> {
@@ -53,7 +55,9 @@ pub(crate) async fn save(tx: &Tx<'_>, books: &Books) -> Result<()> {
     save_holds(tx, &Split::of(books.iter().map(|(area, book)| (area.as_str(), book.holds.changes())))).await?;
     save_cards(tx, &Split::of(books.iter().map(|(area, book)| (area.as_str(), book.cards.changes())))).await?;
     save_rewards(tx, &Split::of(books.iter().map(|(area, book)| (area.as_str(), book.rewards.changes())))).await?;
-    save_redemptions(tx, books).await
+    save_redemptions(tx, &Split::of(books.iter().map(|(area, book)| (area.as_str(), book.redemptions.changes()))))
+        .await?;
+    save_stamps(tx, books).await
 }
 
 fn text<T>(rows: &[T], pick: impl Fn(&T) -> String) -> Column {
@@ -168,17 +172,20 @@ async fn save_cards(tx: &Tx<'_>, split: &Split<'_, crate::domain::CardId, Card>)
     let full = |rows: &[(&str, &crate::domain::CardId, &Card)]| {
         Column::OptInt(rows.iter().map(|(_, _, c)| card_code(c.state).1).collect())
     };
-    // Cards that were open first: the one that follows a full card takes its place in the unique key.
-    let rows = &split.changed;
-    let columns = vec![
-        text(rows, |(area, _, _)| (*area).to_owned()),
-        id(rows, |(_, key, _)| key.uuid()),
-        int(rows, |(_, _, c)| i64::from(c.stamps)),
-        int(rows, |(_, _, c)| card_code(c.state).0),
-        full(rows),
-        int(rows, |(_, _, c)| c.version),
-    ];
-    write(tx, sql.update_cards, columns).await?;
+    // Of somebody's cards one is open at most: those that no longer are first, then the one that takes their place.
+    let (open, closed): (Vec<_>, Vec<_>) =
+        split.changed.iter().copied().partition(|(_, _, card)| card.state == CardState::Open);
+    for rows in [&closed, &open] {
+        let columns = vec![
+            text(rows, |(area, _, _)| (*area).to_owned()),
+            id(rows, |(_, key, _)| key.uuid()),
+            int(rows, |(_, _, c)| i64::from(c.stamps)),
+            int(rows, |(_, _, c)| card_code(c.state).0),
+            full(rows),
+            int(rows, |(_, _, c)| c.version),
+        ];
+        write(tx, sql.update_cards, columns).await?;
+    }
     let rows = &split.new;
     let columns = vec![
         text(rows, |(area, _, _)| (*area).to_owned()),
@@ -209,20 +216,41 @@ async fn save_rewards(tx: &Tx<'_>, split: &Split<'_, String, RewardTerms>) -> Re
     Ok(())
 }
 
-async fn save_redemptions(tx: &Tx<'_>, books: &Books) -> Result<()> {
-    let rows: Vec<_> =
-        books.iter().flat_map(|(area, book)| book.redemptions().iter().map(move |r| (area, r))).collect();
+async fn save_redemptions(tx: &Tx<'_>, split: &Split<'_, RedemptionId, Redemption>) -> Result<()> {
+    let sql = texts(tx.engine());
+    let rows = &split.new;
+    let columns = vec![
+        text(rows, |(area, _, _)| (*area).to_owned()),
+        id(rows, |(_, key, _)| key.uuid()),
+        text(rows, |(_, _, r)| r.reward.clone()),
+        text(rows, |(_, _, r)| r.holder.to_string()),
+        int(rows, |(_, _, r)| i64::from(r.quantity)),
+        optional(rows, |(_, _, r)| r.card.map(Id::uuid)),
+        optional(rows, |(_, _, r)| r.transfer.map(Id::uuid)),
+        text(rows, |(_, _, r)| r.redeemed_by.clone()),
+        int(rows, |(_, _, r)| r.created.micros()),
+    ];
+    write(tx, sql.insert_redemptions, columns).await?;
+    let returned: Vec<_> =
+        split.changed.iter().filter_map(|(area, key, r)| Some((area, key, r.reversed_by?))).collect();
+    let columns = vec![
+        text(&returned, |(area, _, _)| (**area).to_owned()),
+        id(&returned, |(_, key, _)| key.uuid()),
+        id(&returned, |(_, _, by)| by.uuid()),
+    ];
+    write(tx, sql.mark_returned, columns).await?;
+    Ok(())
+}
+
+/// What reversals took off cards; what awards put on them is written with the awards.
+async fn save_stamps(tx: &Tx<'_>, books: &Books) -> Result<()> {
+    let rows: Vec<_> = books.iter().flat_map(|(area, book)| book.stamps().iter().map(move |s| (area, s))).collect();
     let columns = vec![
         text(&rows, |(area, _)| (*area).clone()),
-        id(&rows, |(_, r)| r.id.uuid()),
-        text(&rows, |(_, r)| r.reward.clone()),
-        text(&rows, |(_, r)| r.holder.to_string()),
-        int(&rows, |(_, r)| i64::from(r.quantity)),
-        optional(&rows, |(_, r)| r.card.map(Id::uuid)),
-        optional(&rows, |(_, r)| r.transfer.map(Id::uuid)),
-        text(&rows, |(_, r)| r.redeemed_by.clone()),
-        int(&rows, |(_, r)| r.created.micros()),
+        id(&rows, |(_, s)| s.card.uuid()),
+        id(&rows, |(_, s)| s.cause.uuid()),
+        int(&rows, |(_, s)| s.units),
     ];
-    write(tx, texts(tx.engine()).insert_redemptions, columns).await?;
+    write(tx, texts(tx.engine()).insert_stamps, columns).await?;
     Ok(())
 }

@@ -28,9 +28,10 @@ pub(crate) async fn set(tx: &Tx<'_>, area: &str, reward: &str, terms: &RewardTer
     Ok(tx.conn().execute_raw(tx.statement(sql, values)).await?.rows_affected() == 1)
 }
 
-/// Forgets a reward that nobody ever redeemed; false when somebody did.
+/// Forgets a reward that nobody ever redeemed, also not for a time; false when somebody did.
 pub(crate) async fn forget(tx: &Tx<'_>, area: &str, reward: &str) -> Result<bool> {
-    let sql = "DELETE FROM reward_stock WHERE area = $1 AND reward = $2 AND redeemed = 0";
+    let sql = "DELETE FROM reward_stock WHERE area = $1 AND reward = $2 AND NOT EXISTS \
+               (SELECT 1 FROM redemption r WHERE r.area = $1 AND r.reward = $2)";
     let deleted = tx.conn().execute_raw(tx.statement(sql, [area.into(), reward.into()])).await?;
     Ok(deleted.rows_affected() == 1)
 }

@@ -1,7 +1,8 @@
 //! The tables of points, in steps; catalogue resources (assets, card types, rewards, award bindings) are in kit's.
 
+use linli_kit::ErrorCode;
 use linli_kit::columns::{Class, Column};
-use linli_kit::store::Migration;
+use linli_kit::store::{Constraint, Migration};
 
 /// Own migrations, versions from 1000.
 pub(crate) const MIGRATIONS: &[Migration] = &[LEDGER, CARDS, REWARDS, AWARDS];
@@ -83,11 +84,13 @@ const CARDS: Migration = Migration {
          ) STRICT, WITHOUT ROWID",
         "CREATE UNIQUE INDEX card_open ON card (area, holder, card_type) WHERE state = 1",
         "CREATE INDEX card_holder ON card (area, holder, id)",
-        // Which award put how many units on which card: the card's units are their sum.
+        // How many units an award put on which card, or below zero the transfer that reversed one took off it: the card's
+        // units are their sum.
         "CREATE TABLE card_stamp (
-           area TEXT NOT NULL, card_id BLOB NOT NULL, award_id BLOB NOT NULL, units INTEGER NOT NULL,
-           PRIMARY KEY (area, card_id, award_id)
+           area TEXT NOT NULL, card_id BLOB NOT NULL, cause_id BLOB NOT NULL, units INTEGER NOT NULL,
+           PRIMARY KEY (area, card_id, cause_id)
          ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX card_stamp_cause ON card_stamp (area, cause_id)",
     ],
     postgres: &[
         "CREATE TABLE card (
@@ -99,9 +102,10 @@ const CARDS: Migration = Migration {
         "CREATE UNIQUE INDEX card_open ON card (area, holder, card_type) WHERE state = 1",
         "CREATE INDEX card_holder ON card (area, holder, id)",
         "CREATE TABLE card_stamp (
-           area text NOT NULL, card_id uuid NOT NULL, award_id uuid NOT NULL, units bigint NOT NULL,
-           PRIMARY KEY (area, card_id, award_id)
+           area text NOT NULL, card_id uuid NOT NULL, cause_id uuid NOT NULL, units bigint NOT NULL,
+           PRIMARY KEY (area, card_id, cause_id)
          )",
+        "CREATE INDEX card_stamp_cause ON card_stamp (area, cause_id)",
     ],
 };
 
@@ -118,11 +122,13 @@ const REWARDS: Migration = Migration {
          ) STRICT, WITHOUT ROWID",
         "CREATE TABLE redemption (
            area TEXT NOT NULL, id BLOB NOT NULL, reward TEXT NOT NULL, holder TEXT NOT NULL, quantity INTEGER NOT NULL,
-           card_id BLOB, transfer_id BLOB, redeemed_by TEXT NOT NULL, created_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+           card_id BLOB, transfer_id BLOB, redeemed_by TEXT NOT NULL, reversed_by BLOB, created_us INTEGER NOT NULL,
+           PRIMARY KEY (area, id)
          ) STRICT, WITHOUT ROWID",
         "CREATE INDEX redemption_holder ON redemption (area, holder, id)",
         "CREATE INDEX redemption_reward ON redemption (area, reward, id)",
-        "CREATE UNIQUE INDEX redemption_card ON redemption (area, card_id) WHERE card_id IS NOT NULL",
+        "CREATE UNIQUE INDEX redemption_card ON redemption (area, card_id) WHERE card_id IS NOT NULL AND reversed_by IS NULL",
+        "CREATE UNIQUE INDEX redemption_transfer ON redemption (area, transfer_id) WHERE transfer_id IS NOT NULL",
     ],
     postgres: &[
         "CREATE TABLE reward_stock (
@@ -133,11 +139,13 @@ const REWARDS: Migration = Migration {
          )",
         "CREATE TABLE redemption (
            area text NOT NULL, id uuid NOT NULL, reward text NOT NULL, holder text NOT NULL, quantity bigint NOT NULL,
-           card_id uuid, transfer_id uuid, redeemed_by text NOT NULL, created_us bigint NOT NULL, PRIMARY KEY (area, id)
+           card_id uuid, transfer_id uuid, redeemed_by text NOT NULL, reversed_by uuid, created_us bigint NOT NULL,
+           PRIMARY KEY (area, id)
          )",
         "CREATE INDEX redemption_holder ON redemption (area, holder, id)",
         "CREATE INDEX redemption_reward ON redemption (area, reward, id)",
-        "CREATE UNIQUE INDEX redemption_card ON redemption (area, card_id) WHERE card_id IS NOT NULL",
+        "CREATE UNIQUE INDEX redemption_card ON redemption (area, card_id) WHERE card_id IS NOT NULL AND reversed_by IS NULL",
+        "CREATE UNIQUE INDEX redemption_transfer ON redemption (area, transfer_id) WHERE transfer_id IS NOT NULL",
     ],
 };
 
@@ -156,6 +164,7 @@ const AWARDS: Migration = Migration {
          ) STRICT, WITHOUT ROWID",
         "CREATE UNIQUE INDEX award_once ON award (area, event_id, award_binding, recipient, asset)",
         "CREATE INDEX award_recipient ON award (area, recipient, id)",
+        "CREATE UNIQUE INDEX award_transfer ON award (area, transfer_id) WHERE transfer_id IS NOT NULL",
     ],
     postgres: &[
         "CREATE TABLE award_event (
@@ -168,6 +177,7 @@ const AWARDS: Migration = Migration {
          )",
         "CREATE UNIQUE INDEX award_once ON award (area, event_id, award_binding, recipient, asset)",
         "CREATE INDEX award_recipient ON award (area, recipient, id)",
+        "CREATE UNIQUE INDEX award_transfer ON award (area, transfer_id) WHERE transfer_id IS NOT NULL",
     ],
 };
 
@@ -187,10 +197,28 @@ pub(crate) const COLUMNS: &[Column] = public! {
         "created_us";
     "card": "area", "id", "card_type", "holder", "asset", "needed", "reward", "stamps", "state", "full_us", "version",
         "created_us";
-    "card_stamp": "area", "card_id", "award_id", "units";
+    "card_stamp": "area", "card_id", "cause_id", "units";
     "reward_stock": "area", "reward", "asset", "price", "supplied", "redeemed", "payee", "archived", "card_only";
-    "redemption": "area", "id", "reward", "holder", "quantity", "card_id", "transfer_id", "redeemed_by", "created_us";
+    "redemption": "area", "id", "reward", "holder", "quantity", "card_id", "transfer_id", "redeemed_by",
+        "reversed_by", "created_us";
     "award_event": "area", "event_id", "decided_us";
     "award": "area", "id", "event_id", "award_binding", "source", "recipient", "asset", "value", "transfer_id",
         "reasons", "digest", "created_us";
 };
+
+const fn conflict(name: &'static str, sqlite: &'static str) -> Constraint {
+    Constraint { name, sqlite, code: ErrorCode::Aborted, reason: "CONFLICT", field: None }
+}
+
+/// What can clash when a lock is missing or missed.
+pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    conflict("account_floor", "account_floor"),
+    conflict("entry_chain", "entry.area, entry.account, entry.seq"),
+    conflict("transfer_reverses", "transfer.area, transfer.reverses"),
+    conflict("card_open", "card.area, card.holder, card.card_type"),
+    conflict("card_stamps", "card_stamps"),
+    conflict("reward_stock_left", "reward_stock_left"),
+    conflict("redemption_card", "redemption.area, redemption.card_id"),
+    conflict("redemption_transfer", "redemption.area, redemption.transfer_id"),
+    conflict("award_transfer", "award.area, award.transfer_id"),
+];

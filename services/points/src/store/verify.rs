@@ -100,7 +100,10 @@ pub(crate) const CHECKS: [Check; 6] = [
         broken: &[
             "SELECT s.reward || ': ' || CAST(s.redeemed AS text) AS what FROM reward_stock s WHERE s.area = $1 AND \
              (s.redeemed > s.supplied OR s.redeemed <> COALESCE((SELECT SUM(r.quantity) FROM redemption r \
-             WHERE r.area = s.area AND r.reward = s.reward), 0))",
+             WHERE r.area = s.area AND r.reward = s.reward AND r.reversed_by IS NULL), 0))",
+            "SELECT 'a redemption of ' || r.reward || ' stands and its payment does not' AS what FROM redemption r \
+             JOIN transfer t ON t.area = r.area AND t.id = r.transfer_id WHERE r.area = $1 AND \
+             (t.reversed_by IS NULL) <> (r.reversed_by IS NULL)",
         ],
     },
     Check {
@@ -113,9 +116,14 @@ pub(crate) const CHECKS: [Check; 6] = [
         broken: &[
             "SELECT c.holder || ' ' || c.card_type || ': ' || CAST(c.stamps AS text) AS what FROM card c WHERE c.area = $1 AND \
              (c.stamps <> COALESCE((SELECT SUM(s.units) FROM card_stamp s WHERE s.area = c.area AND s.card_id = c.id), 0) \
-             OR (c.state = 1 AND c.stamps >= c.needed) OR (c.state <> 1 AND c.stamps <> c.needed))",
-            "SELECT c.holder || ' ' || c.card_type || ' redeemed without a redemption' AS what FROM card c WHERE c.area = $1 \
-             AND c.state = 3 AND NOT EXISTS (SELECT 1 FROM redemption r WHERE r.area = c.area AND r.card_id = c.id)",
+             OR (c.state = 1 AND c.stamps >= c.needed) OR (c.state IN (2, 3) AND c.stamps <> c.needed) OR (c.state = 4 AND c.stamps <> 0))",
+            "SELECT c.holder || ' ' || c.card_type || ' redeemed without a redemption, or the reverse' AS what FROM card c \
+             WHERE c.area = $1 AND (c.state = 3) <> EXISTS (SELECT 1 FROM redemption r \
+             WHERE r.area = c.area AND r.card_id = c.id AND r.reversed_by IS NULL)",
+            "SELECT a.recipient || ' keeps stamps of an award that was reversed' AS what FROM award a \
+             JOIN transfer t ON t.area = a.area AND t.id = a.transfer_id WHERE a.area = $1 AND t.reversed_by IS NOT NULL \
+             AND COALESCE((SELECT SUM(s.units) FROM card_stamp s \
+             WHERE s.area = a.area AND s.cause_id IN (a.id, t.reversed_by)), 0) <> 0",
         ],
     },
     Check {

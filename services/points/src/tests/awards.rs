@@ -17,7 +17,7 @@ use super::rewards::{create, redeem, reward};
 use super::suite::{OPERATOR, Suite, World, each, person};
 use crate::app::Awards;
 
-fn event(suite: &Suite, n: u128, servers: &[u32]) -> Event {
+pub(crate) fn event(suite: &Suite, n: u128, servers: &[u32]) -> Event {
     let server = |n: &u32| Server { person: person(*n), minutes: 0, role: "barber".to_owned() };
     let booking = BookingChanged {
         booking: format!("areas/a/bookings/bkg-{n}"),
@@ -39,7 +39,7 @@ fn event(suite: &Suite, n: u128, servers: &[u32]) -> Event {
 }
 
 /// What the consumer does with an event: questions first, then one transaction.
-async fn deliver(suite: &Suite, event: &Event) -> Result<()> {
+pub(crate) async fn deliver(suite: &Suite, event: &Event) -> Result<()> {
     let awards = Awards { app: suite.app.clone() };
     let prepared = awards.prepare(event).await?;
     let (awards, prepared) = (&awards, &prepared);
@@ -62,7 +62,7 @@ async fn bind(suite: &Suite, id: &str, kinds: &[&str], cap: i64) {
     suite.api.create_award_binding(suite.ask("CreateAwardBinding", OPERATOR, request)).await.expect("a binding");
 }
 
-async fn awards(suite: &Suite, subject: &str) -> Vec<pb::Award> {
+pub(crate) async fn awards(suite: &Suite, subject: &str) -> Vec<pb::Award> {
     let request = pb::ListAwardsRequest { parent: "areas/a".to_owned(), ..pb::ListAwardsRequest::default() };
     suite.api.list_awards(suite.ask("ListAwards", subject, request)).await.expect("a page").into_inner().awards
 }
@@ -124,7 +124,7 @@ async fn a_broken_rule_is_the_events_fault_and_holds_up_its_recipient_only() {
     .await;
 }
 
-async fn heart_card(suite: &Suite) {
+pub(crate) async fn heart_card(suite: &Suite) {
     suite.asset("hearts", false, 0).await;
     let price = Some(linli_proto::common::Amount { asset: "hearts".to_owned(), value: 12 });
     create(suite, "gift", pb::Reward { price, card_only: true, ..reward(12, 5) }).await;
@@ -145,7 +145,7 @@ async fn heart_card(suite: &Suite) {
     bind(suite, "hair", &["haircut"], 10).await;
 }
 
-async fn cards(suite: &Suite) -> Vec<pb::Card> {
+pub(crate) async fn cards(suite: &Suite) -> Vec<pb::Card> {
     let request = pb::ListCardsRequest { parent: "areas/a".to_owned(), ..pb::ListCardsRequest::default() };
     suite.api.list_cards(suite.ask("ListCards", &person(1), request)).await.expect("a page").into_inner().cards
 }
@@ -178,6 +178,37 @@ async fn a_card_of_twelve_hearts_fills_is_followed_by_another_and_buys_its_rewar
         assert_eq!(suite.balance("hearts", "redeemed").await, Some((12, 12)));
         assert_eq!(suite.balance("hearts", &person(1)).await, Some((2, 2)));
         assert_eq!(cards(suite).await[0].state(), pb::CardState::Redeemed);
+        suite.verify().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_holds_up_the_later_ones_of_everybody_who_served() {
+    each(async |suite: &Suite| {
+        let consumer = Awards { app: suite.app.clone() };
+        let both = consumer.blocking_keys(&event(suite, 1, &[3, 2]));
+        assert_eq!(both, BTreeSet::from([person(2), person(3)]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thanks_for_somebody_unknown_wait_in_sight_until_org_knows_them() {
+    each(async |suite: &Suite| {
+        suite.asset("hearts", false, 0).await;
+        bind(suite, "hair", &[], 5).await;
+        suite.world.lock().unknown.insert(person(2));
+        let event = event(suite, 1, &[1, 2]);
+        let error = deliver(suite, &event).await.expect_err("nobody is forgotten");
+        assert_eq!(error.code(), linli_kit::ErrorCode::FailedPrecondition, "so that the event is parked: {error}");
+        assert_eq!(error.reason(), "RECIPIENT_UNKNOWN");
+        assert!(awards(suite, OPERATOR).await.is_empty(), "not half of it either");
+        suite.world.lock().unknown.clear();
+        deliver(suite, &event).await.expect("the person was mended");
+        let mut thanked: Vec<String> = awards(suite, OPERATOR).await.into_iter().map(|one| one.recipient).collect();
+        thanked.sort();
+        assert_eq!(thanked, [person(1), person(2)]);
         suite.verify().await;
     })
     .await;

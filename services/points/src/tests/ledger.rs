@@ -101,6 +101,36 @@ async fn a_batch_happens_wholly_or_not_at_all_and_its_items_once() {
     .await;
 }
 
+// On one thread, so that all calls wait when the ledger takes its first batch.
+#[tokio::test]
+async fn who_shares_a_request_id_with_a_batch_that_is_refused_is_decided_for_themselves() {
+    each(async |suite: &Suite| {
+        let shared = Suite::order("issuance", &person(1), 2, request_id(1));
+        let too_much = |n| Suite::order(&person(7), &person(8), 99, request_id(n));
+        let calls = [
+            vec![too_much(2), too_much(3), shared.clone()],
+            vec![shared.clone()],
+            vec![shared.clone(), too_much(4)],
+            vec![shared.clone()],
+        ];
+        let all = join_all(calls.map(|requests| batch(suite, requests))).await;
+        let refused = |call: usize, field: &str| {
+            let status = all[call].as_ref().expect_err("nobody has 99");
+            let text = format!("{status:?}");
+            assert!(text.contains("INSUFFICIENT_BALANCE") && text.contains(field), "{call}: {text}");
+        };
+        refused(0, "requests[0]");
+        refused(2, "requests[1]");
+        let (first, again) = (all[1].as_ref().expect("it happens"), all[3].as_ref().expect("it happened"));
+        assert_eq!(first, again, "{:?}: once", suite.store.engine());
+        assert_eq!(suite.balance("points", &person(1)).await, Some((2, 2)));
+        // The claim names the resource of the one that happened.
+        assert_eq!(&batch(suite, vec![shared.clone()]).await.expect("a repeat"), first);
+        suite.verify().await;
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_is_reversed_once_and_the_counter_entry_says_of_what() {
     each(async |suite: &Suite| {

@@ -82,6 +82,16 @@ async fn balances_are_for_booking_and_not_for_people() {
         let found = ask("services/booking").await.expect("facts").into_inner().accounts;
         assert_eq!(found.iter().map(|a| (a.holder.clone(), a.available)).collect::<Vec<_>>(), [(person(1), 10)]);
         assert!(ask(KEEPER).await.is_err());
+        // A guest has what they have where they live.
+        let guest = "areas/b/people/per-00000000000000000000000001".to_owned();
+        let request = pb::BatchGetBalancesRequest { parent: "areas/a".to_owned(), holders: vec![guest, person(1)] };
+        let ask = suite.ask("BatchGetBalances", "services/booking", request);
+        let found = suite.api.batch_get_balances(ask).await.expect("a guest is no error").into_inner().accounts;
+        assert_eq!(found.iter().map(|a| a.holder.clone()).collect::<Vec<_>>(), [person(1)]);
+        let request =
+            pb::BatchGetBalancesRequest { parent: "areas/a".to_owned(), holders: vec!["people/x".to_owned()] };
+        let ask = suite.ask("BatchGetBalances", "services/booking", request);
+        assert!(suite.api.batch_get_balances(ask).await.is_err(), "no person's name");
     })
     .await;
 }

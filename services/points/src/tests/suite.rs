@@ -1,6 +1,6 @@
 //! A points service of one test: its calls in the process, a clock of its own, org and rules as stand-ins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) asked_rules: usize,
     /// Units of people whom org knows; others live in `grid-1`.
     pub(crate) units: HashMap<String, String>,
+    /// People whom org does not know.
+    pub(crate) unknown: HashSet<String>,
 }
 
 pub(crate) struct Suite {
@@ -251,7 +253,8 @@ impl UnaryService<BatchGetResidentFactsRequest> for StandIn<true> {
             unit: format!("areas/a/units/{}", unit(person)),
             ..ResidentFacts::default()
         };
-        let answer = BatchGetResidentFactsResponse { facts: request.get_ref().names.iter().map(facts).collect() };
+        let known = request.get_ref().names.iter().filter(|person| !world.unknown.contains(*person));
+        let answer = BatchGetResidentFactsResponse { facts: known.map(facts).collect() };
         Box::pin(async move { Ok(Response::new(answer)) })
     }
 }

@@ -3,23 +3,50 @@
 use std::sync::Arc;
 
 use linli_access::Target;
-use linli_kernel::AreaId;
+use linli_kernel::{AreaId, Name};
 use linli_kit::check;
+use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::points as pb;
 
-use super::{App, Change, ListRequest};
-use crate::app::still_referenced;
+use super::{App, Change, Resource};
+use crate::app::pages::page_of;
 use crate::store::finders;
 
 /// Characters of a display name at most.
 const NAME: usize = 100;
 
-fn validate(asset: &pb::Asset) -> Vec<FieldViolation> {
-    let mut bad = check::Violations::new();
-    bad.both("display_name", asset.display_name.as_ref(), NAME);
-    bad.range("holder_cap", asset.holder_cap, 0, i64::MAX);
-    bad.into_vec()
+impl Resource for pb::Asset {
+    type References = ();
+
+    async fn references(_: &App, _: &Tx<'_>, _: &AreaId, _: &Self) -> Result<()> {
+        Ok(())
+    }
+
+    fn validate(&self, (): &()) -> Vec<FieldViolation> {
+        let mut bad = check::Violations::new();
+        bad.both("display_name", self.display_name.as_ref(), NAME);
+        bad.range("holder_cap", self.holder_cap, 0, i64::MAX);
+        bad.into_vec()
+    }
+
+    /// An account, a reward, a card type or an award binding of the area or an area below that counts in the asset.
+    async fn used_by(app: &App, tx: &Tx<'_>, name: &Name) -> Result<Option<String>> {
+        for area in app.areas_below(name.area()) {
+            if let Some(by) = finders::user_of_asset(tx, &area, name.id()).await? {
+                return Ok(Some(by));
+            }
+            let card_types = app.card_types.all(tx.conn(), &area).await?;
+            if let Some(entry) = card_types.iter().find(|entry| entry.resource.asset == name.id()) {
+                return Ok(Some(entry.resource.name.clone()));
+            }
+            let bindings = app.bindings.all(tx.conn(), &area).await?;
+            if let Some(entry) = bindings.iter().find(|entry| entry.resource.asset == name.id()) {
+                return Ok(Some(entry.resource.name.clone()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// An asset's id stands before a dot in account names, so it has none itself.
@@ -40,14 +67,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListAssetsRequest,
     ) -> Result<pb::ListAssetsResponse> {
-        let page = ListRequest {
-            parent: &request.parent,
-            page_size: request.page_size,
-            page_token: &request.page_token,
-            filter: &request.filter,
-            order_by: &request.order_by,
-        };
-        let (found, next_page_token) = self.catalogue_list(&ctx, &self.assets, page).await?;
+        let (found, next_page_token) = self.catalogue_list(&ctx, &self.assets, page_of!(request)).await?;
         Ok(pb::ListAssetsResponse { assets: found.into_iter().map(|entry| entry.resource).collect(), next_page_token })
     }
 
@@ -58,7 +78,7 @@ impl App {
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
         let asset = request.asset.clone().unwrap_or_default();
         let place = (&area, request.asset_id.as_str());
-        self.catalogue_create(&ctx, &self.assets, place, (&asset, &request_id, hash), &validate).await
+        self.catalogue_create(&ctx, &self.assets, place, (&asset, &request_id, hash)).await
     }
 
     pub(crate) async fn update_asset(&self, ctx: Arc<Ctx>, mut request: pb::UpdateAssetRequest) -> Result<pb::Asset> {
@@ -75,29 +95,13 @@ impl App {
             request_id: &request_id,
             hash,
         };
-        self.catalogue_update(&ctx, &self.assets, name.area(), change, &validate).await
+        self.catalogue_update(&ctx, &self.assets, name.area(), change).await
     }
 
     pub(crate) async fn delete_asset(&self, ctx: Arc<Ctx>, mut request: pb::DeleteAssetRequest) -> Result<()> {
         let name = check::name("name", &request.name, "assets")?;
         self.access.authorise(&ctx, &Target::area(name.area()))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
-        self.asset_is_unused(name.area(), name.id()).await?;
         self.catalogue_delete(&ctx, &self.assets, &name, (&request.etag, &request_id, hash)).await
-    }
-
-    /// No account and no resource of the area or an area below counts in the asset.
-    async fn asset_is_unused(&self, area: &AreaId, asset: &str) -> Result<()> {
-        let snapshot = self.access.snapshot();
-        let mut areas: Vec<String> =
-            snapshot.areas().filter(|below| snapshot.below(below, area.as_str())).map(str::to_owned).collect();
-        if !areas.iter().any(|known| known == area.as_str()) {
-            areas.push(area.as_str().to_owned());
-        }
-        let used_by = finders::users_of_asset(&self.parts.store, &areas, asset).await?;
-        match used_by {
-            Some(by) => Err(still_referenced(self.assets.name(area.as_str(), asset), by)),
-            None => Ok(()),
-        }
     }
 }

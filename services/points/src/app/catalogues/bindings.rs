@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use linli_access::Target;
-use linli_kernel::AreaId;
+use linli_kernel::{AreaId, Name};
 use linli_kit::check;
+use linli_kit::store::Tx;
 use linli_kit::{Ctx, FieldViolation, Result};
 use linli_proto::points as pb;
 
-use super::{App, Change, ListRequest, asset_not_found};
+use super::{App, Change, Resource, asset_not_found};
+use crate::app::pages::page_of;
 
 /// Units for one event and recipient at most.
 const CAP: i64 = 10_000;
@@ -16,32 +18,37 @@ const CAP: i64 = 10_000;
 const KINDS: usize = 100;
 
 /// The asset that the request names, and whether it is there.
-struct References {
+pub(crate) struct References {
     asset: String,
     has_asset: bool,
 }
 
-impl References {
-    fn validate(&self, binding: &pb::AwardBinding) -> Vec<FieldViolation> {
+impl Resource for pb::AwardBinding {
+    type References = References;
+
+    async fn references(app: &App, tx: &Tx<'_>, area: &AreaId, asked: &Self) -> Result<References> {
+        Ok(References { asset: asked.asset.clone(), has_asset: app.has_asset(tx, area, &asked.asset).await? })
+    }
+
+    fn validate(&self, references: &References) -> Vec<FieldViolation> {
         let mut bad = check::Violations::new();
-        bad.max_items("kinds", binding.kinds.len(), KINDS);
-        for (index, kind) in binding.kinds.iter().enumerate().take(KINDS) {
+        bad.max_items("kinds", self.kinds.len(), KINDS);
+        for (index, kind) in self.kinds.iter().enumerate().take(KINDS) {
             bad.code(&format!("kinds[{index}]"), kind);
         }
-        bad.range("cap", binding.cap, 1, CAP);
-        if binding.asset == self.asset && !self.has_asset {
-            bad.push(asset_not_found("asset", &binding.asset));
+        bad.range("cap", self.cap, 1, CAP);
+        if self.asset == references.asset && !references.has_asset {
+            bad.push(asset_not_found("asset", &self.asset));
         }
         bad.into_vec()
+    }
+
+    async fn used_by(_: &App, _: &Tx<'_>, _: &Name) -> Result<Option<String>> {
+        Ok(None)
     }
 }
 
 impl App {
-    async fn binding_references(&self, area: &AreaId, binding: &pb::AwardBinding) -> Result<References> {
-        let has_asset = self.has_asset(area, &binding.asset).await?;
-        Ok(References { asset: binding.asset.clone(), has_asset })
-    }
-
     pub(crate) async fn get_award_binding(
         &self,
         ctx: Arc<Ctx>,
@@ -55,14 +62,7 @@ impl App {
         ctx: Arc<Ctx>,
         request: pb::ListAwardBindingsRequest,
     ) -> Result<pb::ListAwardBindingsResponse> {
-        let page = ListRequest {
-            parent: &request.parent,
-            page_size: request.page_size,
-            page_token: &request.page_token,
-            filter: &request.filter,
-            order_by: &request.order_by,
-        };
-        let (found, next_page_token) = self.catalogue_list(&ctx, &self.bindings, page).await?;
+        let (found, next_page_token) = self.catalogue_list(&ctx, &self.bindings, page_of!(request)).await?;
         let award_bindings = found.into_iter().map(|entry| entry.resource).collect();
         Ok(pb::ListAwardBindingsResponse { award_bindings, next_page_token })
     }
@@ -76,10 +76,9 @@ impl App {
         self.access.authorise(&ctx, &Target::area(&area))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
         let binding = request.award_binding.clone().unwrap_or_default();
-        let references = self.binding_references(&area, &binding).await?;
         let place = (&area, request.award_binding_id.as_str());
         let what = (&binding, request_id.as_str(), hash);
-        self.catalogue_create(&ctx, &self.bindings, place, what, &|b| references.validate(b)).await
+        self.catalogue_create(&ctx, &self.bindings, place, what).await
     }
 
     pub(crate) async fn update_award_binding(
@@ -91,7 +90,6 @@ impl App {
         let name = check::name("award_binding.name", &binding.name, "awardBindings")?;
         self.access.authorise(&ctx, &Target::area(name.area()))?;
         let (request_id, hash) = self.claim_of(&ctx, &mut request, |r| &mut r.request_id);
-        let references = self.binding_references(name.area(), &binding).await?;
         let change = Change {
             message: &binding,
             mask: request.update_mask.as_ref(),
@@ -100,7 +98,7 @@ impl App {
             request_id: &request_id,
             hash,
         };
-        self.catalogue_update(&ctx, &self.bindings, name.area(), change, &|b| references.validate(b)).await
+        self.catalogue_update(&ctx, &self.bindings, name.area(), change).await
     }
 
     pub(crate) async fn delete_award_binding(

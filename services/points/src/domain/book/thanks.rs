@@ -45,9 +45,10 @@ impl Book {
             card: order.card,
             transfer: paid.map(|transfer| transfer.id),
             redeemed_by: order.redeemed_by.clone(),
+            reversed_by: None,
             created: now,
         };
-        self.redemptions.push(redemption.clone());
+        self.redemptions.set(redemption.id, redemption.clone());
         self.notices.push(Notice::Redemption(redemption.id));
         Ok(redemption)
     }
@@ -84,6 +85,9 @@ impl Book {
             CardState::Full(_) => Err(Refusal::CardOfAnotherReward { card: id, pays: card.terms.reward.clone() }),
             CardState::Open => Err(Refusal::CardNotFull { card: id, stamps: card.stamps, needed: card.terms.needed }),
             CardState::Redeemed(_) => Err(Refusal::CardRedeemed(id)),
+            CardState::Withdrawn => {
+                Err(Refusal::CardNotFull { card: id, stamps: card.stamps, needed: card.terms.needed })
+            }
         }
     }
 

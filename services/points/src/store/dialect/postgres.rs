@@ -9,9 +9,16 @@ pub(super) const TEXTS: Texts = Texts {
                 JOIN transfer t ON t.area = k.area AND t.id = k.id ORDER BY t.area, t.id FOR UPDATE OF t",
     cards: "SELECT t.* FROM unnest($1::text[], $2::uuid[]) k(area, id) JOIN card t ON t.area = k.area AND t.id = k.id \
             ORDER BY t.area, t.id FOR UPDATE OF t",
-    open_cards: "SELECT t.* FROM unnest($1::text[], $2::text[], $3::text[]) k(area, holder, card_type) \
-                 JOIN card t ON t.area = k.area AND t.holder = k.holder AND t.card_type = k.card_type AND t.state = 1 \
-                 ORDER BY t.area, t.id FOR UPDATE OF t",
+    live_cards: "SELECT t.* FROM unnest($1::text[], $2::text[], $3::text[]) k(area, holder, card_type) \
+                 JOIN card t ON t.area = k.area AND t.holder = k.holder AND t.card_type = k.card_type \
+                 WHERE t.state IN (1, 2) ORDER BY t.area, t.id FOR UPDATE OF t",
+    card_assets: "SELECT t.area, t.id, t.asset, t.holder FROM unnest($1::text[], $2::uuid[]) k(area, id) \
+                  JOIN card t ON t.area = k.area AND t.id = k.id",
+    redemptions: "SELECT t.* FROM unnest($1::text[], $2::uuid[]) k(area, id) \
+                  JOIN redemption t ON t.area = k.area AND t.transfer_id = k.id",
+    stamped: "SELECT a.area, a.transfer_id, s.units, c.id, c.holder, c.card_type \
+              FROM unnest($1::text[], $2::uuid[]) k(area, id) JOIN award a ON a.area = k.area AND a.transfer_id = k.id \
+              JOIN card_stamp s ON s.area = a.area AND s.cause_id = a.id JOIN card c ON c.area = s.area AND c.id = s.card_id",
     rewards: "SELECT t.* FROM unnest($1::text[], $2::text[]) k(area, reward) \
               JOIN reward_stock t ON t.area = k.area AND t.reward = k.reward ORDER BY t.area, t.reward FOR UPDATE OF t",
     assets: "SELECT t.area, t.id, t.spec FROM unnest($1::text[], $2::text[]) k(area, id) \
@@ -59,7 +66,9 @@ pub(super) const TEXTS: Texts = Texts {
                    full_us = NULLIF(k.full_us, -9223372036854775808), version = k.version \
                    FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) \
                    k(area, id, stamps, state, full_us, version) WHERE t.area = k.area AND t.id = k.id",
-    insert_stamps: "INSERT INTO card_stamp (area, card_id, award_id, units) \
+    mark_returned: "UPDATE redemption t SET reversed_by = k.by FROM unnest($1::text[], $2::uuid[], $3::uuid[]) k(area, id, by) \
+                    WHERE t.area = k.area AND t.id = k.id AND t.reversed_by IS NULL",
+    insert_stamps: "INSERT INTO card_stamp (area, card_id, cause_id, units) \
                     SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[])",
     update_rewards: "UPDATE reward_stock t SET redeemed = k.redeemed \
                      FROM unnest($1::text[], $2::text[], $3::bigint[]) k(area, reward, redeemed) \
