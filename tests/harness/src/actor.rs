@@ -45,6 +45,12 @@ impl Actor {
         Self { channel, auth }
     }
 
+    /// The same caller on another channel.
+    #[must_use]
+    pub fn over(&self, channel: Channel) -> Self {
+        Self { channel, auth: self.auth.clone() }
+    }
+
     fn wire(&self) -> Wire {
         InterceptedService::new(self.channel.clone(), self.auth.clone())
     }

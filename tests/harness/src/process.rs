@@ -113,6 +113,11 @@ impl Processes {
         Actor::new(channel(self.gateway).expect("an address"), &token)
     }
 
+    /// Where the gateway listens, without TLS.
+    pub fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+
     /// The operator of the installation.
     pub fn operator(&self) -> Actor {
         self.actor("systems/operator")
@@ -142,9 +147,7 @@ impl Plan {
     fn command(&self, roles: &[&str], fail_points: &str, clock_secs: i64) -> Result<Command> {
         let mut command = Command::new(binary()?);
         command.arg("serve").args(roles).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
-        if self.engine.is_none() {
-            command.arg("--manual-clock").arg(clock_secs.to_string());
-        }
+        command.arg("--manual-clock").arg(clock_secs.to_string());
         command
             .env("LINLI__DATA_DIR", self.dir.path())
             .env("LINLI__GATEWAY__LISTEN", format!("127.0.0.1:{}", self.port("gateway")))
