@@ -112,6 +112,7 @@ async fn record(actor: &Connection, topic: &str, kind: &str, role: &str, text: &
             ..Default::default()
         }),
         request_id: uuid::Uuid::new_v4().to_string(),
+        ..Default::default()
     };
     actor.deliberation().record_stage(request).await.with_context(|| format!("recording {kind}"))?;
     Ok(())
