@@ -14,6 +14,7 @@ use crate::app::App;
 /// The service's routes: its own RPCs and its feed.
 pub(crate) fn routes(app: Arc<App>) -> Routes {
     let feed = FeedService::new(app.parts.log.clone(), app.access.clone(), app.parts.kit.texts.clone());
+    let feed = feed.with_state(app.clone());
     Routes::new(OrgServiceServer::new(Api { app })).add_service(feed.into_server())
 }
 

@@ -2,11 +2,16 @@
 
 mod appointments;
 mod areas;
+mod batch;
+mod change;
 mod facts;
+mod fit;
 mod households;
 mod links;
+mod mask;
 mod people;
 mod roles;
+mod state;
 mod structure;
 mod summary;
 mod units;
@@ -17,10 +22,13 @@ use std::sync::Arc;
 use linli_access::{Access, Target};
 use linli_kernel::AreaId;
 use linli_kit::catalogue::Catalogue;
+use linli_kit::filter::{OrderField, order_by};
 use linli_kit::serve::ServiceParts;
 use linli_kit::store::EventDraft;
-use linli_kit::{Ctx, Error, Result};
+use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::org as pb;
+use sea_orm::Order;
+use sea_orm::sea_query::Expr;
 
 use crate::store::entities::unit;
 
@@ -71,5 +79,13 @@ impl App {
         let name = format!("areas/{area}/units/{}", row.id);
         let payload = pb::UnitChanged { unit: name.clone(), path: row.path.clone(), kind: row.kind.clone(), deleted };
         Self::event(ctx, "linli.org.v1.UnitChanged", area, &name, row.revision, &payload)
+    }
+}
+
+/// Refuses every order but the one that these lists have: by name.
+fn by_name(order: &str) -> Result<()> {
+    match order_by(order, &[OrderField::new("name", Expr::col("id"))])?.as_slice() {
+        [] | [(_, Order::Asc)] => Ok(()),
+        _ => Err(Error::field(FieldViolation::new("order_by", "ORDER_BY_INVALID").arg("allowed", "name"))),
     }
 }

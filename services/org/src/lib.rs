@@ -29,8 +29,11 @@ pub fn migrations() -> Vec<Migration> {
 /// Every column of the service's own tables, classed.
 pub const COLUMNS: &[(&str, &str, Class)] = store::tables::COLUMNS;
 
-/// What a violated constraint of the service's tables means.
-pub const CONSTRAINTS: &[Constraint] = &[];
+/// Personal columns that stand in the open all the same: table, column, why.
+pub const OPEN_COLUMNS: &[(&str, &str, &str)] = store::tables::OPEN_COLUMNS;
+
+/// What a violated constraint of the service's tables means. Writers look for these before; this is what is left.
+pub const CONSTRAINTS: &[Constraint] = store::tables::CONSTRAINTS;
 
 /// Texts of the service's errors.
 pub fn texts() -> Texts {

@@ -5,7 +5,7 @@ pub(crate) mod entities;
 pub(crate) mod tables;
 
 use linli_kit::store::{Engine, Store, Tx};
-use linli_kit::{Error, Result};
+use linli_kit::{Error, ErrorCode, Result};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbBackend, EntityTrait as _, FromQueryResult, QueryFilter as _,
@@ -45,12 +45,22 @@ pub(crate) async fn subtree(conn: &impl ConnectionTrait, area: &str, path: &str)
     Ok(query.order_by_asc(unit::Column::Path).all(conn).await?)
 }
 
-/// Takes an area's lock for the rest of the transaction, so that tree changes of one area follow one another.
+/// Takes an area's lock for the rest of the transaction: every writer of an area's rows takes it first, so that what one
+/// of them has checked still holds when it writes.
 ///
 /// SQLite has one writer; on PostgreSQL the area's row is locked.
 pub(crate) async fn lock_area(tx: &Tx<'_>, slug: &str) -> Result<()> {
     if tx.engine() == Engine::Postgres {
         tx.conn().query_one_raw(tx.statement(dialect::postgres::LOCK_AREA, [slug.into()])).await?;
+    }
+    Ok(())
+}
+
+/// Takes the lock of the tree of areas, after that of the area that changes: two areas that each move below the other
+/// would both find no cycle.
+pub(crate) async fn lock_area_tree(tx: &Tx<'_>) -> Result<()> {
+    if tx.engine() == Engine::Postgres {
+        tx.conn().query_one_raw(tx.statement(dialect::postgres::LOCK_AREA_TREE, [])).await?;
     }
     Ok(())
 }
@@ -101,20 +111,75 @@ pub(crate) async fn holders(conn: &impl ConnectionTrait, area: &str, now_us: i64
 
 /// The condition "the term runs at this instant".
 pub(crate) fn running(now_us: i64) -> Condition {
-    let open = Condition::any().add(appointment::Column::EndUs.is_null()).add(appointment::Column::EndUs.gt(now_us));
-    Condition::all().add(appointment::Column::StartUs.lte(now_us)).add(open)
+    Condition::all().add(appointment::Column::StartUs.lte(now_us)).add(not_over(now_us))
 }
 
 /// Adds households and people to a unit's own counts.
+///
+/// # Errors
+/// CONFLICT when there is no such unit any more.
 pub(crate) async fn add_counts(tx: &Tx<'_>, area: &str, unit: &str, households: i64, people: i64) -> Result<()> {
-    unit::Entity::update_many()
+    let done = unit::Entity::update_many()
         .col_expr(unit::Column::Households, Expr::col(unit::Column::Households).add(households))
         .col_expr(unit::Column::People, Expr::col(unit::Column::People).add(people))
         .filter(unit::Column::Area.eq(area))
         .filter(unit::Column::Id.eq(unit))
         .exec(tx.conn())
         .await?;
-    Ok(())
+    one_row(done.rows_affected)
+}
+
+/// Adds one person to a household.
+///
+/// # Errors
+/// CONFLICT when there is no such household any more.
+pub(crate) async fn add_member(tx: &Tx<'_>, area: &str, id: uuid::Uuid, now_us: i64) -> Result<()> {
+    let done = household::Entity::update_many()
+        .col_expr(household::Column::People, Expr::col(household::Column::People).add(1))
+        .col_expr(household::Column::Revision, Expr::col(household::Column::Revision).add(1))
+        .col_expr(household::Column::UpdateUs, Expr::value(now_us))
+        .filter(household::Column::Area.eq(area))
+        .filter(household::Column::Id.eq(id))
+        .exec(tx.conn())
+        .await?;
+    one_row(done.rows_affected)
+}
+
+fn one_row(rows: u64) -> Result<()> {
+    if rows == 1 { Ok(()) } else { Err(Error::new(ErrorCode::Aborted, "CONFLICT")) }
+}
+
+/// Which of these import keys households of the area have already.
+pub(crate) async fn household_keys(tx: &Tx<'_>, area: &str, keys: &[String]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for chunk in keys.chunks(INSERT_CHUNK) {
+        let query = household::Entity::find()
+            .select_only()
+            .column(household::Column::ImportKey)
+            .filter(household::Column::Area.eq(area))
+            .filter(household::Column::ImportKey.is_in(chunk));
+        found.extend(query.into_tuple::<String>().all(tx.conn()).await?);
+    }
+    Ok(found)
+}
+
+/// Which of these import keys people of the area have already.
+pub(crate) async fn person_keys(tx: &Tx<'_>, area: &str, keys: &[String]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for chunk in keys.chunks(INSERT_CHUNK) {
+        let query = person::Entity::find()
+            .select_only()
+            .column(person::Column::ImportKey)
+            .filter(person::Column::Area.eq(area))
+            .filter(person::Column::ImportKey.is_in(chunk));
+        found.extend(query.into_tuple::<String>().all(tx.conn()).await?);
+    }
+    Ok(found)
+}
+
+/// The condition "the term is not over at this instant": it runs or is to come.
+pub(crate) fn not_over(now_us: i64) -> Condition {
+    Condition::any().add(appointment::Column::EndUs.is_null()).add(appointment::Column::EndUs.gt(now_us))
 }
 
 /// Reads people by their ids.

@@ -1,28 +1,31 @@
 //! Appointments: who holds which post where, from when until when.
 
-use std::collections::{HashMap, HashSet};
+mod posts;
+
 use std::sync::Arc;
 
 use linli_access::{Target, Within};
 use linli_kernel::{AreaId, Id as _, Name, Timestamp, define_id};
 use linli_kit::check::{self, Violations};
-use linli_kit::idempotency::{Once, request_hash};
+use linli_kit::idempotency::{ClaimOutcome, Once};
 use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::store::{EventDraft, Tx};
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, filter, ids};
 use linli_proto::org as pb;
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
-use uuid::Uuid;
 
-use super::App;
-use super::people::{person_id, unit_name};
-use crate::domain::template::Template;
-use crate::store::entities::{appointment, person};
-use crate::store::{INSERT_CHUNK, people_of, roles_changed, running, units_of};
+use super::batch::{Items, at, fresh};
+use super::change::{Change, was_current};
+use super::people::unit_name;
+use super::{App, by_name};
+use crate::store::entities::appointment;
+use crate::store::{INSERT_CHUNK, lock_area, roles_changed};
+use posts::{check_conflicts, check_places};
 
 define_id!(
     /// Id of an appointment.
@@ -32,6 +35,13 @@ define_id!(
 
 /// Appointments of one batch.
 const MAX_BATCH: usize = 1000;
+
+/// An appointment to be made.
+struct Draft {
+    /// What stands before its fields in the request.
+    at: String,
+    row: appointment::Model,
+}
 
 impl App {
     /// Returns one appointment.
@@ -60,6 +70,7 @@ impl App {
     ) -> Result<pb::ListAppointmentsResponse> {
         let area = check::list_parent(&r.parent)?;
         let scope = self.access.scope(ctx, area.as_ref())?;
+        by_name(&r.order_by)?;
         let as_of = r.as_of_time.as_ref().map_or_else(|| ctx.now(), check::instant).micros();
         let as_of_text = r.as_of_time.as_ref().map(|_| as_of.to_string()).unwrap_or_default();
         let query = [r.parent.as_str(), &r.filter, &r.order_by, &as_of_text];
@@ -135,47 +146,70 @@ impl App {
         self.roles.current(ctx).await?;
         self.access.authorise(ctx, &Target::area(&area))?;
         self.must_be_area(&area).await?;
-        let template = self.template(&area).await?.unwrap_or_default();
-        let rows = self.check_appointments(ctx, &area, &request, &template, prefix)?;
-        let request_id = request.requests.first().map(|r| r.request_id.clone()).unwrap_or_default();
-        let mut hashed = request.clone();
-        hashed.requests.iter_mut().for_each(|r| r.request_id.clear());
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
-        let resource = rows.iter().map(|r| AppointmentId::from_uuid(r.id).to_string()).collect::<Vec<_>>().join(",");
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request_id, hash, "org.create_appointments", |tx| {
-                let (area, rows, template, resource) = (&area, &rows, &template, &resource);
-                Box::pin(async move {
-                    self.check_places(tx, area, rows, prefix).await?;
-                    check_conflicts(tx, ctx, area, rows, template, prefix).await?;
-                    for chunk in rows.chunks(INSERT_CHUNK) {
-                        let models = chunk.iter().map(|row| row.clone().into_active_model());
-                        appointment::Entity::insert_many(models).exec_without_returning(tx.conn()).await?;
-                    }
-                    for row in rows {
-                        tx.emit(event(ctx, area, row));
-                    }
-                    roles_changed(tx).await?;
-                    Ok((resource.clone(), ()))
-                })
+        let (drafts, items) = self.check_appointments(ctx, &area, &request, prefix)?;
+        let (of, new, claims) = (&area, &drafts, &items);
+        let done = self.parts.store.write_until("org.create_appointments", ctx.deadline, |tx| {
+            Box::pin(async move {
+                let outcomes = claims.claim(tx).await?;
+                lock_area(tx, of.as_str()).await?;
+                let rows = self.appoint(tx, ctx, of, &fresh(new, &outcomes)).await?;
+                Ok((outcomes, rows))
             })
-            .await?;
+        });
+        let (outcomes, rows) = done.await?;
         self.roles.refresh().await?;
-        let now = ctx.now().micros();
-        match done {
-            Once::Done(()) => Ok(rows.into_iter().map(|row| proto(row, now)).collect()),
-            Once::Repeat(resource) => {
-                let mut again = Vec::new();
-                for id in resource.split(',') {
-                    let id = AppointmentId::parse(id).map_err(Error::internal)?;
+        let (now, mut rows) = (ctx.now().micros(), rows.into_iter());
+        let mut answers: Vec<pb::Appointment> = Vec::with_capacity(drafts.len());
+        for outcome in outcomes {
+            answers.push(match outcome {
+                ClaimOutcome::SameAs(earlier) => answers[earlier].clone(),
+                ClaimOutcome::Repeat(name) => {
+                    let (area, id) = check::recorded::<AppointmentId>("name", &name, "appointments")?;
                     let row = self.appointment_row(&area, id).await?;
-                    again.push(proto(row.ok_or_else(|| Error::not_found(id))?, now));
+                    proto(row.ok_or_else(|| Error::not_found(name))?, now)
                 }
-                Ok(again)
-            }
+                ClaimOutcome::New | ClaimOutcome::Reused => {
+                    proto(rows.next().ok_or_else(|| Error::internal("a new appointment without a row"))?, now)
+                }
+            });
         }
+        Ok(answers)
+    }
+
+    /// Writes new appointments with the access roles of their posts; the area is locked.
+    async fn appoint(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        area: &AreaId,
+        drafts: &[&Draft],
+    ) -> Result<Vec<appointment::Model>> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let template = self.template(tx.conn(), area).await?.unwrap_or_default();
+        let mut bad = check_places(tx, area, drafts).await?;
+        let mut rows = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let Some(access_role) = self.access_role(&template, &draft.row.role) else {
+                let violation = FieldViolation::new(format!("{}appointment.role", draft.at), "POST_UNKNOWN");
+                bad.push(violation.arg("post", &draft.row.role));
+                continue;
+            };
+            rows.push(appointment::Model { access_role, ..draft.row.clone() });
+        }
+        Error::check(bad)?;
+        let fields = drafts.iter().map(|draft| format!("{}appointment.role", draft.at));
+        check_conflicts(tx, area, &fields.zip(&rows).collect::<Vec<_>>(), &template).await?;
+        for chunk in rows.chunks(INSERT_CHUNK) {
+            let models = chunk.iter().map(|row| row.clone().into_active_model());
+            appointment::Entity::insert_many(models).exec_without_returning(tx.conn()).await?;
+        }
+        for row in &rows {
+            tx.emit(event(ctx, area, row));
+        }
+        roles_changed(tx).await?;
+        Ok(rows)
     }
 
     fn check_appointments(
@@ -183,105 +217,25 @@ impl App {
         ctx: &Ctx,
         area: &AreaId,
         request: &pb::BatchCreateAppointmentsRequest,
-        template: &Template,
         prefix: &str,
-    ) -> Result<Vec<appointment::Model>> {
+    ) -> Result<(Vec<Draft>, Items)> {
         let mut bad = Violations::new();
+        let (mut drafts, mut items) = (Vec::new(), Items::default());
         bad.max_items("requests", request.requests.len(), MAX_BATCH);
         bad.ensure(!request.requests.is_empty(), "requests", "FIELD_REQUIRED");
-        if request.requests.len() > MAX_BATCH {
-            return bad.finish().map(|()| Vec::new());
-        }
-        let mut rows = Vec::with_capacity(request.requests.len());
-        for (i, one) in request.requests.iter().enumerate() {
-            let at = if prefix.is_empty() { String::new() } else { format!("{prefix}[{i}].") };
+        for (i, one) in request.requests.iter().enumerate().take(MAX_BATCH) {
+            let at = at(prefix, i);
             if !one.parent.is_empty() && one.parent != area.name() {
                 bad.push(FieldViolation::new(format!("{at}parent"), "AREA_MISMATCH").arg("area", area.name()));
             }
             let wanted = one.appointment.clone().unwrap_or_default();
-            rows.push(self.check_appointment(ctx, &mut bad, area, template, &format!("{at}appointment."), &wanted));
+            let row = check_appointment(ctx, &mut bad, area, &format!("{at}appointment."), &wanted);
+            let bare = pb::CreateAppointmentRequest { parent: area.name(), request_id: String::new(), ..one.clone() };
+            items.push(self, (ctx, area), (&mut bad, &at), &one.request_id, &bare, appointment_name(area, row.id));
+            drafts.push(Draft { at, row });
         }
         bad.finish()?;
-        Ok(rows)
-    }
-
-    fn check_appointment(
-        &self,
-        ctx: &Ctx,
-        bad: &mut Violations,
-        area: &AreaId,
-        template: &Template,
-        at: &str,
-        wanted: &pb::Appointment,
-    ) -> appointment::Model {
-        let unit = bad.optional_name_in(&format!("{at}unit"), &wanted.unit, "units", area);
-        if !wanted.appointee.starts_with("systems/") {
-            bad.name_in(&format!("{at}appointee"), &wanted.appointee, "people", area);
-        } else if wanted.appointee.len() > 80 {
-            bad.push(FieldViolation::new(format!("{at}appointee"), "FIELD_TOO_LONG").arg("max", 80));
-        }
-        bad.code(&format!("{at}role"), &wanted.role);
-        let access_role = match template.post(&wanted.role) {
-            Some(post) => post.access_role.clone(),
-            None if self.access.matrix().bit(&wanted.role).is_some() && wanted.role != "operator" => {
-                wanted.role.clone()
-            }
-            None => {
-                bad.push(FieldViolation::new(format!("{at}role"), "POST_UNKNOWN").arg("post", &wanted.role));
-                String::new()
-            }
-        };
-        if pb::Basis::try_from(wanted.basis).is_err() {
-            bad.bad(format!("{at}basis"), "FIELD_ENUM");
-        }
-        let start = wanted.start_time.as_ref().map_or_else(|| ctx.now(), check::instant);
-        let end = wanted.end_time.as_ref().map(check::instant);
-        if end.is_some_and(|end| end <= start) {
-            bad.bad(format!("{at}end_time"), "TERM_EMPTY");
-        }
-        appointment::Model {
-            area: area.as_str().to_owned(),
-            id: ids::new_v7::<AppointmentId>(ctx.now()).uuid(),
-            appointee: wanted.appointee.clone(),
-            unit: unit.map(|u| u.id().to_owned()).unwrap_or_default(),
-            role: wanted.role.clone(),
-            access_role,
-            basis: wanted.basis,
-            start_us: start.micros(),
-            end_us: end.map(Timestamp::micros),
-            revision: 1,
-            create_us: ctx.now().micros(),
-        }
-    }
-
-    /// Units and people of the rows must exist.
-    async fn check_places(&self, tx: &Tx<'_>, area: &AreaId, rows: &[appointment::Model], prefix: &str) -> Result<()> {
-        let mut units: Vec<String> = rows.iter().map(|r| r.unit.clone()).filter(|u| !u.is_empty()).collect();
-        units.sort();
-        units.dedup();
-        let mut known_units = HashSet::new();
-        for chunk in units.chunks(INSERT_CHUNK) {
-            known_units.extend(units_of(tx.conn(), area.as_str(), chunk.to_vec()).await?.into_iter().map(|u| u.id));
-        }
-        let people: Vec<Uuid> = rows.iter().filter_map(|r| person_id(&r.appointee)).collect();
-        let mut known_people = HashSet::new();
-        for chunk in people.chunks(INSERT_CHUNK) {
-            let found = people_of(tx.conn(), area.as_str(), chunk.to_vec()).await?;
-            known_people.extend(found.into_iter().map(|p: person::Model| p.id));
-        }
-        let mut bad = Vec::new();
-        for (i, row) in rows.iter().enumerate() {
-            let at = if prefix.is_empty() { "appointment.".to_owned() } else { format!("{prefix}[{i}].appointment.") };
-            if !row.unit.is_empty() && !known_units.contains(&row.unit) {
-                let violation = FieldViolation::new(format!("{at}unit"), "REFERENCE_NOT_FOUND");
-                bad.push(violation.arg("value", unit_name(area.as_str(), &row.unit)));
-            }
-            if person_id(&row.appointee).is_some_and(|id| !known_people.contains(&id)) {
-                let violation = FieldViolation::new(format!("{at}appointee"), "REFERENCE_NOT_FOUND");
-                bad.push(violation.arg("value", &row.appointee));
-            }
-        }
-        Error::check(bad)
+        Ok((drafts, items))
     }
 
     /// Ends an appointment.
@@ -295,85 +249,130 @@ impl App {
         let row = self.appointment_row(&area, id).await?;
         let unit = row.map(|r| r.unit).unwrap_or_default();
         self.access.authorise(ctx, &Self::unit_target(&area, &unit))?;
-        let end = request.end_time.as_ref().map_or_else(|| ctx.now(), check::instant).micros();
-        let mut hashed = request.clone();
-        hashed.request_id.clear();
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request.request_id, hash, "org.end_appointment", |tx| {
-                let (area, request) = (&area, &request);
-                Box::pin(async move {
-                    let key = (area.as_str().to_owned(), id.uuid());
-                    let row = appointment::Entity::find_by_id(key).one(tx.conn()).await?;
-                    let mut row = row.ok_or_else(|| Error::not_found(&request.name))?;
-                    if end < row.start_us {
-                        return Err(Error::field(FieldViolation::new("end_time", "TERM_EMPTY")));
-                    }
-                    if row.end_us.is_some_and(|already| already <= ctx.now().micros()) {
-                        return Err(Error::new(ErrorCode::FailedPrecondition, "APPOINTMENT_ENDED")
-                            .with("resource", &request.name));
-                    }
-                    row.end_us = Some(end);
-                    row.revision += 1;
-                    row.clone().into_active_model().reset_all().update(tx.conn()).await?;
-                    tx.emit(event(ctx, area, &row));
-                    roles_changed(tx).await?;
-                    Ok((request.name.clone(), row))
-                })
-            })
-            .await?;
-        self.roles.refresh().await?;
-        let row = match done {
-            Once::Done(row) => row,
-            Once::Repeat(_) => self.appointment_row(&area, id).await?.ok_or_else(|| Error::not_found(&request.name))?,
+        let change = Change {
+            ctx,
+            area: &area,
+            request_id: &request.request_id,
+            hash: self.hash(ctx, &pb::EndAppointmentRequest { request_id: String::new(), ..request.clone() }),
+            name: "org.end_appointment",
+            validate_only: false,
         };
-        Ok(proto(row, ctx.now().micros()))
+        let (of, request) = (&area, &request);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, of.as_str()).await?;
+                let key = (of.as_str().to_owned(), id.uuid());
+                let row = appointment::Entity::find_by_id(key).one(tx.conn()).await?;
+                let row = row.ok_or_else(|| Error::not_found(&request.name))?;
+                let row = self.end(tx, ctx, of, row, request).await?;
+                Ok((request.name.clone(), proto(row, ctx.now().micros())))
+            })
+        });
+        let done = done.await?;
+        self.roles.refresh().await?;
+        match done {
+            Once::Done(appointment) => Ok(appointment),
+            Once::Repeat(_) => {
+                let row = self.appointment_row(&area, id).await?.ok_or_else(|| Error::not_found(&request.name))?;
+                Ok(proto(row, ctx.now().micros()))
+            }
+        }
+    }
+
+    async fn end(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        area: &AreaId,
+        before: appointment::Model,
+        request: &pb::EndAppointmentRequest,
+    ) -> Result<appointment::Model> {
+        let end = request.end_time.as_ref().map_or_else(|| ctx.now(), check::instant).micros();
+        if end < before.start_us {
+            return Err(Error::field(FieldViolation::new("end_time", "TERM_EMPTY")));
+        }
+        if before.end_us.is_some_and(|already| already <= ctx.now().micros()) {
+            let ended = Error::new(ErrorCode::FailedPrecondition, "APPOINTMENT_ENDED");
+            return Err(ended.with("resource", &request.name));
+        }
+        if before.end_us == Some(end) {
+            return Ok(before);
+        }
+        let after = appointment::Model { end_us: Some(end), revision: before.revision + 1, ..before.clone() };
+        if before.end_us.is_some_and(|already| already < end) {
+            let template = self.template(tx.conn(), area).await?.unwrap_or_default();
+            check_conflicts(tx, area, &[("end_time".to_owned(), &after)], &template).await?;
+        }
+        replace(tx, &before, &after).await?;
+        tx.emit(event(ctx, area, &after));
+        roles_changed(tx).await?;
+        Ok(after)
     }
 }
 
-/// The same person must not hold two posts at one unit that the template keeps apart.
-async fn check_conflicts(
-    tx: &Tx<'_>,
+fn check_appointment(
     ctx: &Ctx,
+    bad: &mut Violations,
     area: &AreaId,
-    rows: &[appointment::Model],
-    template: &Template,
-    prefix: &str,
-) -> Result<()> {
-    let mut held: HashMap<(String, String), Vec<String>> = HashMap::new();
-    let mut appointees: Vec<String> = rows.iter().map(|r| r.appointee.clone()).collect();
-    appointees.sort();
-    appointees.dedup();
-    for chunk in appointees.chunks(INSERT_CHUNK) {
-        let existing = appointment::Entity::find()
-            .filter(appointment::Column::Area.eq(area.as_str()))
-            .filter(appointment::Column::Appointee.is_in(chunk.to_vec()))
-            .filter(running(ctx.now().micros()))
-            .all(tx.conn())
-            .await?;
-        for row in existing {
-            held.entry((row.appointee, row.unit)).or_default().push(row.role);
-        }
+    at: &str,
+    wanted: &pb::Appointment,
+) -> appointment::Model {
+    let unit = bad.optional_name_in(&format!("{at}unit"), &wanted.unit, "units", area);
+    if !wanted.appointee.starts_with("systems/") {
+        bad.name_in(&format!("{at}appointee"), &wanted.appointee, "people", area);
+    } else if wanted.appointee.len() > 80 {
+        bad.push(FieldViolation::new(format!("{at}appointee"), "FIELD_TOO_LONG").arg("max", 80));
     }
-    let mut bad = Vec::new();
-    for (i, row) in rows.iter().enumerate() {
-        let roles = held.entry((row.appointee.clone(), row.unit.clone())).or_default();
-        let field =
-            if prefix.is_empty() { "appointment.role".to_owned() } else { format!("{prefix}[{i}].appointment.role") };
-        if roles.contains(&row.role) {
-            bad.push(FieldViolation::new(field, "POST_HELD_ALREADY").arg("post", &row.role));
-        } else if let Some(other) = template.conflict(&row.role, roles) {
-            bad.push(FieldViolation::new(field, "POSTS_CONFLICT").arg("post", &row.role).arg("other", other));
-        }
-        roles.push(row.role.clone());
+    bad.code(&format!("{at}role"), &wanted.role);
+    if pb::Basis::try_from(wanted.basis).is_err() {
+        bad.bad(format!("{at}basis"), "FIELD_ENUM");
     }
-    Error::check(bad)
+    let start = wanted.start_time.as_ref().map_or_else(|| ctx.now(), check::instant);
+    let end = wanted.end_time.as_ref().map(check::instant);
+    if end.is_some_and(|end| end <= start) {
+        bad.bad(format!("{at}end_time"), "TERM_EMPTY");
+    }
+    appointment::Model {
+        area: area.as_str().to_owned(),
+        id: ids::new_v7::<AppointmentId>(ctx.now()).uuid(),
+        appointee: wanted.appointee.clone(),
+        unit: unit.map(|u| u.id().to_owned()).unwrap_or_default(),
+        role: wanted.role.clone(),
+        access_role: String::new(),
+        basis: wanted.basis,
+        start_us: start.micros(),
+        end_us: end.map(Timestamp::micros),
+        revision: 1,
+        create_us: ctx.now().micros(),
+    }
 }
 
-fn event(ctx: &Ctx, area: &AreaId, row: &appointment::Model) -> EventDraft {
-    let name = format!("areas/{area}/appointments/{}", AppointmentId::from_uuid(row.id));
+/// Writes the end and the access role of an appointment that is at the revision it was read at.
+pub(super) async fn replace(tx: &Tx<'_>, before: &appointment::Model, after: &appointment::Model) -> Result<()> {
+    let done = appointment::Entity::update_many()
+        .set(appointment::ActiveModel {
+            end_us: Set(after.end_us),
+            access_role: Set(after.access_role.clone()),
+            revision: Set(after.revision),
+            ..Default::default()
+        })
+        .filter(appointment::Column::Area.eq(&before.area))
+        .filter(appointment::Column::Id.eq(before.id))
+        .filter(appointment::Column::Revision.eq(before.revision))
+        .exec(tx.conn())
+        .await?;
+    was_current(
+        done.rows_affected,
+        format!("areas/{}/appointments/{}", before.area, AppointmentId::from_uuid(before.id)),
+    )
+}
+
+fn appointment_name(area: &AreaId, id: uuid::Uuid) -> String {
+    format!("areas/{area}/appointments/{}", AppointmentId::from_uuid(id))
+}
+
+pub(super) fn event(ctx: &Ctx, area: &AreaId, row: &appointment::Model) -> EventDraft {
+    let name = appointment_name(area, row.id);
     let payload = pb::AppointmentChanged {
         appointment: name.clone(),
         appointee: row.appointee.clone(),

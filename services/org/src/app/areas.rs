@@ -5,22 +5,26 @@ use std::sync::Arc;
 use linli_access::Target;
 use linli_kernel::AreaId;
 use linli_kit::check::{self, Violations};
-use linli_kit::idempotency::{Once, request_hash};
+use linli_kit::idempotency::Once;
 use linli_kit::page::{KeyPart, PageRequest};
-use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, filter};
+use linli_kit::store::{EventDraft, Tx};
+use linli_kit::{Ctx, Error, FieldViolation, Result, filter};
 use linli_proto::org as pb;
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 
-use super::App;
+use super::change::{Change, was_current};
+use super::mask::{Field, chosen};
+use super::{App, by_name};
 use crate::store::entities::area;
-use crate::store::{area_of, roles_changed};
+use crate::store::{area_of, lock_area, lock_area_tree, roles_changed};
 
-/// Fields of an area that a write may change.
-const PATHS: [&str; 5] = ["display_name", "kind", "parent", "division_code", "time_zone"];
+/// Areas one above the other, at most.
+const MAX_DEPTH: usize = 16;
 
 impl App {
     /// Returns one area.
@@ -38,6 +42,7 @@ impl App {
     /// Lists areas by name.
     pub(crate) async fn list_areas(&self, ctx: &Ctx, r: &pb::ListAreasRequest) -> Result<pb::ListAreasResponse> {
         self.access.authorise(ctx, &Target::installation())?;
+        by_name(&r.order_by)?;
         let page = PageRequest::parse(
             &self.parts.keyring,
             &ctx.method.path,
@@ -69,57 +74,21 @@ impl App {
         let wanted = request.area.clone().unwrap_or_default();
         let area = check::area("area.name", &wanted.name)?;
         self.roles.current(ctx).await?;
-        // A new area is created by whoever runs the area above it, an old one changed by whoever runs it.
-        let existing = area_of(self.parts.store.reader(), area.as_str()).await?;
-        let target = match (&existing, AreaId::parse_name(&wanted.parent)) {
-            (None, Ok(parent)) => Target::area(&parent),
-            (None, Err(_)) => Target::installation(),
-            (Some(_), _) => Target::area(&area),
+        let exists = area_of(self.parts.store.reader(), area.as_str()).await?.is_some();
+        self.may_update(ctx, &area, exists, &wanted)?;
+        let change = Change {
+            ctx,
+            area: &area,
+            request_id: &request.request_id,
+            hash: self.hash(ctx, &pb::UpdateAreaRequest { request_id: String::new(), ..request.clone() }),
+            name: "org.update_area",
+            validate_only: request.validate_only,
         };
-        self.access.authorise(ctx, &target)?;
-        let paths = mask(&request, existing.is_none())?;
-        if existing.is_none() && !request.allow_missing {
-            return Err(Error::not_found(area.name()));
-        }
-        let hash = request_hash(
-            &self.parts.keyring,
-            &ctx.method.path,
-            &pb::UpdateAreaRequest { request_id: String::new(), ..request.clone() },
-        );
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request.request_id, hash, "org.update_area", |tx| {
-                let (area, wanted, paths, request) = (&area, &wanted, &paths, &request);
-                Box::pin(async move {
-                    let before = area_of(tx.conn(), area.as_str()).await?;
-                    let merged = merge(area, before.as_ref(), wanted, paths, ctx)?;
-                    self.check_area(tx, &merged).await?;
-                    if let Some(row) = &before {
-                        check::check_etag(&wanted.etag, row.revision, area.name())?;
-                    }
-                    let unchanged = before.as_ref().is_some_and(|row| same(row, &merged));
-                    if request.validate_only || unchanged {
-                        return Ok((area.name(), proto(before.filter(|_| unchanged).unwrap_or(merged))));
-                    }
-                    let active = merged.clone().into_active_model().reset_all();
-                    if before.is_none() {
-                        active.insert(tx.conn()).await?
-                    } else {
-                        active.update(tx.conn()).await?
-                    };
-                    roles_changed(tx).await?;
-                    let payload = pb::AreaChanged {
-                        area: area.name(),
-                        parent: area_name(&merged.parent),
-                        time_zone: merged.time_zone.clone(),
-                    };
-                    let kind = "linli.org.v1.AreaChanged";
-                    tx.emit(Self::event(ctx, kind, area, &area.name(), merged.revision, &payload));
-                    Ok((area.name(), proto(merged)))
-                })
-            })
-            .await?;
+        let (at, request) = (&area, &request);
+        let done = self.change(change, |tx| {
+            Box::pin(async move { Ok((at.name(), proto(self.write_area(tx, ctx, at, request).await?))) })
+        });
+        let done = done.await?;
         self.roles.refresh().await?;
         match done {
             Once::Done(area) => Ok(area),
@@ -127,8 +96,54 @@ impl App {
         }
     }
 
-    async fn check_area(&self, tx: &linli_kit::store::Tx<'_>, row: &area::Model) -> Result<()> {
+    /// A new area is created by whoever runs the area above it, an old one changed by whoever runs it.
+    fn may_update(&self, ctx: &Ctx, area: &AreaId, exists: bool, wanted: &pb::Area) -> Result<()> {
+        let target = match (exists, AreaId::parse_name(&wanted.parent)) {
+            (false, Ok(parent)) => Target::area(&parent),
+            (false, Err(_)) => Target::installation(),
+            (true, _) => Target::area(area),
+        };
+        self.access.authorise(ctx, &target).map(drop)
+    }
+
+    async fn write_area(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        area: &AreaId,
+        request: &pb::UpdateAreaRequest,
+    ) -> Result<area::Model> {
+        let wanted = request.area.clone().unwrap_or_default();
+        lock_area(tx, area.as_str()).await?;
+        lock_area_tree(tx).await?;
+        let before = area_of(tx.conn(), area.as_str()).await?;
+        // It may have been created since the first look.
+        self.may_update(ctx, area, before.is_some(), &wanted)?;
+        if before.is_none() && !request.allow_missing {
+            return Err(Error::not_found(area.name()));
+        }
+        check::check_etag(&wanted.etag, before.as_ref().map_or(0, |row| row.revision), area.name())?;
         let mut bad = Violations::new();
+        let fields = fields(&wanted);
+        let mut paths = chosen(&mut bad, "area", request.update_mask.as_ref(), &fields);
+        if before.is_none() {
+            // What is created takes all of its fields from the message, whatever the mask says (AIP-134).
+            paths = chosen(&mut Violations::new(), "area", None, &fields);
+        }
+        let merged = merge(&mut bad, area, before.as_ref(), &wanted, &paths, ctx);
+        self.check_area(tx, &mut bad, &merged).await?;
+        bad.finish()?;
+        match before {
+            Some(row) if same(&row, &merged) => return Ok(row),
+            Some(row) => replace(tx, &row, &merged).await?,
+            None => drop(merged.clone().into_active_model().insert(tx.conn()).await?),
+        }
+        roles_changed(tx).await?;
+        tx.emit(event(ctx, area, &merged));
+        Ok(merged)
+    }
+
+    async fn check_area(&self, tx: &Tx<'_>, bad: &mut Violations, row: &area::Model) -> Result<()> {
         let text = linli_proto::common::Text { zh_cn: row.zh_cn.clone(), en: row.en.clone() };
         bad.both("area.display_name", Some(&text), 100);
         bad.declared("area.kind", pb::AreaKind::try_from(row.kind), row.kind);
@@ -146,7 +161,7 @@ impl App {
         let mut at = row.parent.clone();
         let mut steps = 0;
         while !at.is_empty() {
-            if at == row.area || steps > 16 {
+            if at == row.area || steps > MAX_DEPTH {
                 bad.bad("area.parent", "TREE_CYCLE");
                 break;
             }
@@ -159,7 +174,7 @@ impl App {
             }
             steps += 1;
         }
-        bad.finish()
+        Ok(())
     }
 }
 
@@ -167,36 +182,35 @@ fn slug_value(text: &str) -> Option<sea_orm::Value> {
     AreaId::parse_name(text).ok().map(|a| a.as_str().into())
 }
 
+/// The event of an area's row.
+pub(super) fn event(ctx: &Ctx, area: &AreaId, row: &area::Model) -> EventDraft {
+    let (parent, time_zone) = (area_name(&row.parent), row.time_zone.clone());
+    let payload = pb::AreaChanged { area: area.name(), parent, time_zone };
+    App::event(ctx, "linli.org.v1.AreaChanged", area, &area.name(), row.revision, &payload)
+}
+
 fn area_name(slug: &str) -> String {
     if slug.is_empty() { String::new() } else { format!("areas/{slug}") }
 }
 
-fn mask(request: &pb::UpdateAreaRequest, creating: bool) -> Result<Vec<String>> {
-    let given = request.update_mask.as_ref().map(|m| m.paths.clone()).unwrap_or_default();
-    if given.is_empty() || creating {
-        return Ok(PATHS.map(str::to_owned).to_vec());
-    }
-    let mut bad = Violations::new();
-    for path in &given {
-        match path.as_str() {
-            known if PATHS.contains(&known) => {}
-            "name" | "etag" | "create_time" | "update_time" => {
-                bad.bad(format!("update_mask.{path}"), "FIELD_OUTPUT_ONLY")
-            }
-            _ => bad.bad(format!("update_mask.{path}"), "FIELD_UNKNOWN"),
-        }
-    }
-    bad.finish()?;
-    Ok(given)
+fn fields(wanted: &pb::Area) -> [Field; 5] {
+    [
+        Field::free("display_name", wanted.display_name.is_some()),
+        Field::free("kind", wanted.kind != 0),
+        Field::free("parent", !wanted.parent.is_empty()),
+        Field::free("division_code", !wanted.division_code.is_empty()),
+        Field::free("time_zone", !wanted.time_zone.is_empty()),
+    ]
 }
 
 fn merge(
+    bad: &mut Violations,
     area: &AreaId,
     before: Option<&area::Model>,
     wanted: &pb::Area,
-    paths: &[String],
+    paths: &[&str],
     ctx: &Ctx,
-) -> Result<area::Model> {
+) -> area::Model {
     let now = ctx.now().micros();
     let mut row = before.cloned().unwrap_or_else(|| area::Model {
         area: area.as_str().to_owned(),
@@ -210,32 +224,46 @@ fn merge(
         create_us: now,
         update_us: now,
     });
-    let has = |path: &str| paths.iter().any(|p| p == path);
-    if has("display_name") {
-        let text = wanted.display_name.clone().unwrap_or_default();
-        (row.zh_cn, row.en) = (text.zh_cn, text.en);
-    }
-    if has("kind") {
-        row.kind = wanted.kind;
-    }
-    if has("parent") {
-        row.parent = match wanted.parent.as_str() {
-            "" => String::new(),
-            name => check::area("area.parent", name)?.as_str().to_owned(),
-        };
-    }
-    if has("division_code") {
-        row.division_code.clone_from(&wanted.division_code);
-    }
-    if has("time_zone") {
-        row.time_zone.clone_from(&wanted.time_zone);
-    }
-    if before.is_some() && row.revision == i64::MAX {
-        return Err(Error::new(ErrorCode::Internal, "INTERNAL"));
+    for path in paths {
+        match *path {
+            "display_name" => {
+                let text = wanted.display_name.clone().unwrap_or_default();
+                (row.zh_cn, row.en) = (text.zh_cn, text.en);
+            }
+            "kind" => row.kind = wanted.kind,
+            "parent" if wanted.parent.is_empty() => row.parent.clear(),
+            "parent" => match AreaId::parse_name(&wanted.parent) {
+                Ok(parent) => parent.as_str().clone_into(&mut row.parent),
+                Err(e) => bad.push(FieldViolation::new("area.parent", "NAME_INVALID").arg("detail", e)),
+            },
+            "division_code" => row.division_code.clone_from(&wanted.division_code),
+            _ => row.time_zone.clone_from(&wanted.time_zone),
+        }
     }
     row.revision += 1;
     row.update_us = now;
-    Ok(row)
+    row
+}
+
+async fn replace(tx: &Tx<'_>, before: &area::Model, after: &area::Model) -> Result<()> {
+    let after = after.clone();
+    let done = area::Entity::update_many()
+        .set(area::ActiveModel {
+            parent: Set(after.parent),
+            kind: Set(after.kind),
+            zh_cn: Set(after.zh_cn),
+            en: Set(after.en),
+            division_code: Set(after.division_code),
+            time_zone: Set(after.time_zone),
+            revision: Set(after.revision),
+            update_us: Set(after.update_us),
+            ..Default::default()
+        })
+        .filter(area::Column::Area.eq(&before.area))
+        .filter(area::Column::Revision.eq(before.revision))
+        .exec(tx.conn())
+        .await?;
+    was_current(done.rows_affected, area_name(&before.area))
 }
 
 fn same(before: &area::Model, after: &area::Model) -> bool {

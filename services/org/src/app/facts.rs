@@ -8,8 +8,10 @@ use linli_kit::check::{self, Violations};
 use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::org as pb;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{
+    ColumnTrait as _, Condition, EntityTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 use uuid::Uuid;
 
 use super::App;
@@ -105,7 +107,7 @@ impl App {
         let row = unit_of(self.parts.store.reader(), name.area().as_str(), name.id()).await?;
         let row = row.ok_or_else(|| Error::not_found(&name))?;
         let (electors, next_page_token) = match basis {
-            Some(pb::ElectorBasis::Household) => self.household_electors(&name, &row, &page).await?,
+            Some(pb::ElectorBasis::Household) => self.household_electors(&name, &row, r.born_by_year, &page).await?,
             _ => self.person_electors(&name, &row, r.born_by_year, &page).await?,
         };
         Ok(pb::ListElectorsResponse { electors, next_page_token })
@@ -115,12 +117,14 @@ impl App {
         &self,
         name: &Name,
         top: &unit::Model,
+        born_by_year: i32,
         page: &PageRequest,
     ) -> Result<(Vec<String>, String)> {
         let area = name.area().as_str();
         let rows = household::Entity::find()
             .filter(household::Column::Area.eq(area))
             .filter(household::Column::Unit.in_subquery(units_below(area, &top.path)))
+            .filter(Expr::exists(members(area, born_by_year)))
             .filter(page.condition(&[(Expr::col(household::Column::Id), Order::Asc)])?)
             .order_by_asc(household::Column::Id)
             .limit(page.limit())
@@ -138,18 +142,34 @@ impl App {
         page: &PageRequest,
     ) -> Result<(Vec<String>, String)> {
         let area = name.area().as_str();
-        let mut query = person::Entity::find()
+        let query = person::Entity::find()
             .filter(person::Column::Area.eq(area))
             .filter(person::Column::Unit.in_subquery(units_below(area, &top.path)))
+            .filter(born_by(born_by_year))
             .filter(page.condition(&[(Expr::col(person::Column::Id), Order::Asc)])?);
-        if born_by_year > 0 {
-            // An unknown birth year (0) does not make an adult.
-            query = query.filter(person::Column::BirthYear.between(1, born_by_year));
-        }
         let rows = query.order_by_asc(person::Column::Id).limit(page.limit()).all(self.parts.store.reader()).await?;
         let (rows, token) = page.cut(rows, |row| vec![KeyPart::Id(row.id)]);
         Ok((rows.into_iter().map(|row| person_name(area, row.id)).collect(), token))
     }
+}
+
+/// The condition "old enough to vote"; an unknown birth year (0) does not make an adult.
+fn born_by(year: i32) -> Condition {
+    let all = Condition::all();
+    if year == 0 { all } else { all.add(person::Column::BirthYear.between(1, year)) }
+}
+
+/// The people of a household, as a condition on it, who are old enough to vote for it.
+fn members(area: &str, born_by_year: i32) -> sea_orm::sea_query::SelectStatement {
+    let home = Expr::col((person::Entity, person::Column::Household));
+    sea_orm::QueryTrait::into_query(
+        person::Entity::find()
+            .select_only()
+            .column(person::Column::Id)
+            .filter(person::Column::Area.eq(area))
+            .filter(home.equals((household::Entity, household::Column::Id)))
+            .filter(born_by(born_by_year)),
+    )
 }
 
 /// Ids of the units at or below a path.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use linli_access::Target;
 use linli_kit::check::{self, Violations};
+use linli_kit::store::Tx;
 use linli_kit::{Ctx, FieldViolation, Result};
 use linli_proto::org as pb;
 
 use super::App;
-use super::structure::{ValidatedOnly, done_or_read};
-use crate::store::unit_of;
+use super::change::Change;
+use super::structure::done_or_read;
+use crate::store::{lock_area, unit_of};
 
 impl App {
     /// Returns one link.
@@ -31,13 +33,13 @@ impl App {
         Ok(pb::ListUnitLinksResponse { unit_links, next_page_token })
     }
 
-    /// Both ends of a link that are set must be units of the link's area.
-    async fn check_link(&self, field: &str, area: &linli_kernel::AreaId, link: &pb::UnitLink) -> Result<()> {
+    /// Both ends of a link that are set must be units of the link's area; the area is locked.
+    async fn check_link(&self, tx: &Tx<'_>, area: &linli_kernel::AreaId, link: &pb::UnitLink) -> Result<()> {
         let mut bad = Violations::new();
         for (end, value) in [("from_unit", &link.from_unit), ("to_unit", &link.to_unit)] {
-            let at = format!("{field}.{end}");
+            let at = format!("unit_link.{end}");
             if let Some(name) = bad.optional_name_in(&at, value, "units", area)
-                && unit_of(self.parts.store.reader(), area.as_str(), name.id()).await?.is_none()
+                && unit_of(tx.conn(), area.as_str(), name.id()).await?.is_none()
             {
                 bad.push(FieldViolation::new(at, "REFERENCE_NOT_FOUND").arg("value", value));
             }
@@ -52,19 +54,24 @@ impl App {
         self.access.authorise(ctx, &Target::area(&area))?;
         self.must_be_area(&area).await?;
         let wanted = r.unit_link.clone().unwrap_or_default();
-        self.check_link("unit_link", &area, &wanted).await?;
-        let hash = self.hash(ctx, &pb::CreateUnitLinkRequest { request_id: String::new(), ..r.clone() });
-        let store = &self.parts.store;
-        let done = store
-            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.create_unit_link", |tx| {
-                let (key, wanted) = ((area.as_str(), r.unit_link_id.as_str()), &wanted);
-                Box::pin(async move {
-                    let written = self.links.create(tx, ctx.now(), key, wanted, check_kind).await?.entry;
-                    Ok((written.resource.name.clone(), written.resource))
-                })
+        let change = Change {
+            ctx,
+            area: &area,
+            request_id: &r.request_id,
+            hash: self.hash(ctx, &pb::CreateUnitLinkRequest { request_id: String::new(), ..r.clone() }),
+            name: "org.create_unit_link",
+            validate_only: false,
+        };
+        let (key, wanted, of) = ((area.as_str(), r.unit_link_id.as_str()), &wanted, &area);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, of.as_str()).await?;
+                let made = self.links.create(tx, ctx.now(), key, wanted, check_kind).await?.entry;
+                self.check_link(tx, of, &made.resource).await?;
+                Ok((made.resource.name.clone(), made.resource))
             })
-            .await?;
-        done_or_read(&self.links, done).await
+        });
+        done_or_read(&self.links, done.await?).await
     }
 
     /// Changes unit link; with `allow_missing` creates it.
@@ -75,27 +82,25 @@ impl App {
         self.roles.current(ctx).await?;
         self.access.authorise(ctx, &Target::area(area))?;
         self.must_be_area(area).await?;
-        self.check_link("unit_link", area, &wanted).await?;
-        let hash = self.hash(ctx, &pb::UpdateUnitLinkRequest { request_id: String::new(), ..r.clone() });
-        let store = &self.parts.store;
-        let done = store
-            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.update_unit_link", |tx| {
-                let (r, wanted) = (&r, &wanted);
-                Box::pin(async move {
-                    let mask = r.update_mask.as_ref();
-                    let written =
-                        self.links.update(tx, ctx.now(), wanted, mask, r.allow_missing, check_kind).await?.entry;
-                    if r.validate_only {
-                        return Err(ValidatedOnly::error(&written.resource));
-                    }
-                    Ok((written.resource.name.clone(), written.resource))
-                })
+        let change = Change {
+            ctx,
+            area,
+            request_id: &r.request_id,
+            hash: self.hash(ctx, &pb::UpdateUnitLinkRequest { request_id: String::new(), ..r.clone() }),
+            name: "org.update_unit_link",
+            validate_only: r.validate_only,
+        };
+        let (r, wanted) = (&r, &wanted);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, area.as_str()).await?;
+                let (mask, missing) = (r.update_mask.as_ref(), r.allow_missing);
+                let written = self.links.update(tx, ctx.now(), wanted, mask, missing, check_kind).await?.entry;
+                self.check_link(tx, area, &written.resource).await?;
+                Ok((written.resource.name.clone(), written.resource))
             })
-            .await;
-        match done {
-            Ok(done) => done_or_read(&self.links, done).await,
-            Err(error) => ValidatedOnly::answer(error),
-        }
+        });
+        done_or_read(&self.links, done.await?).await
     }
 
     /// Deletes unit link.

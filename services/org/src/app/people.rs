@@ -6,22 +6,27 @@ use linli_access::{Target, Within};
 use linli_kernel::{AreaId, Id as _, Name, define_id};
 use linli_kit::check::{self, Violations};
 use linli_kit::crypto::Aad;
-use linli_kit::idempotency::{Once, request_hash};
+use linli_kit::idempotency::Once;
 use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, FieldViolation, Result, filter, ids};
 use linli_proto::org as pb;
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use prost_types::FieldMask;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use uuid::Uuid;
 
-use super::App;
-use super::households::{HouseholdId, household_name};
-use crate::store::entities::{household, person, person_tag};
-use crate::store::{INSERT_CHUNK, add_counts, household_of, units_of};
+use super::change::{Change, was_current};
+use super::households::{HouseholdId, household_name, taken};
+use super::mask::{Field, chosen};
+use super::{App, by_name};
+use crate::domain::tag_filter;
+use crate::store::entities::{person, person_tag};
+use crate::store::{INSERT_CHUNK, add_counts, add_member, household_of, lock_area, person_keys, unit_of};
 
 define_id!(
     /// Id of a person.
@@ -140,9 +145,10 @@ impl App {
     pub(crate) async fn list_people(&self, ctx: &Ctx, r: &pb::ListPeopleRequest) -> Result<pb::ListPeopleResponse> {
         let area = check::list_parent(&r.parent)?;
         let scope = self.access.scope(ctx, area.as_ref())?;
+        by_name(&r.order_by)?;
         let query = [r.parent.as_str(), &r.filter, &r.order_by];
         let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, r.page_size, &r.page_token)?;
-        let (tags, rest) = split_tags(&r.filter);
+        let (tags, rest) = tag_filter::split(&r.filter).ok_or_else(tags_misplaced)?;
         let fields = [
             filter::FilterField::new("unit", filter::Kind::Ref(unit_value), Expr::col(person::Column::Unit)),
             filter::FilterField::new(
@@ -203,50 +209,64 @@ impl App {
         let household = household.map(|h| h.typed::<HouseholdId>()).transpose();
         let household = household
             .map_err(|e| Error::field(FieldViolation::new("person.household", "NAME_INVALID").arg("detail", e)))?;
-        let mut hashed = request.clone();
-        hashed.request_id.clear();
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
         let unit = unit.map(|u| u.id().to_owned()).unwrap_or_default();
         let draft = self.new_person(ctx, &area, &wanted, household.map(HouseholdId::uuid), &unit);
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request.request_id, hash, "org.create_person", |tx| {
-                let (area, draft) = (&area, &draft);
-                Box::pin(async move {
-                    let mut draft = draft.clone();
-                    if let Some(id) = draft.0.household {
-                        let row = household_of(tx.conn(), area.as_str(), id).await?;
-                        let row =
-                            row.ok_or_else(|| reference("person.household", household_name(area.as_str(), id)))?;
-                        draft.0.unit.clone_from(&row.unit);
-                        household::Entity::update_many()
-                            .col_expr(household::Column::People, Expr::col(household::Column::People).add(1))
-                            .col_expr(household::Column::Revision, Expr::col(household::Column::Revision).add(1))
-                            .filter(household::Column::Area.eq(area.as_str()))
-                            .filter(household::Column::Id.eq(id))
-                            .exec(tx.conn())
-                            .await?;
-                    }
-                    if !draft.0.unit.is_empty() {
-                        let units = units_of(tx.conn(), area.as_str(), vec![draft.0.unit.clone()]).await?;
-                        if units.is_empty() {
-                            return Err(reference("person.unit", unit_name(area.as_str(), &draft.0.unit)));
-                        }
-                        add_counts(tx, area.as_str(), &draft.0.unit, 0, 1).await?;
-                    }
-                    self.insert_people(tx, area, &[&draft]).await?;
-                    Ok((person_name(area.as_str(), draft.0.id), draft.0))
-                })
+        let change = Change {
+            ctx,
+            area: &area,
+            request_id: &request.request_id,
+            hash: self.hash(ctx, &pb::CreatePersonRequest { request_id: String::new(), ..request.clone() }),
+            name: "org.create_person",
+            validate_only: false,
+        };
+        let (of, draft) = (&area, &draft);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, of.as_str()).await?;
+                let row = self.insert_person(tx, ctx, of, draft.clone()).await?;
+                Ok((person_name(of.as_str(), row.id), self.person_proto(row)?))
             })
-            .await?;
-        match done {
-            Once::Done(row) => self.person_proto(row),
+        });
+        match done.await? {
+            Once::Done(person) => Ok(person),
             Once::Repeat(name) => {
                 let (area, id) = check::recorded::<PersonId>("name", &name, "people")?;
                 self.read_person(ctx, &area, id).await
             }
         }
+    }
+
+    /// Writes a new person; the area is locked.
+    async fn insert_person(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        area: &AreaId,
+        mut draft: (person::Model, Vec<String>),
+    ) -> Result<person::Model> {
+        let slug = area.as_str();
+        if let Some(id) = draft.0.household {
+            let row = household_of(tx.conn(), slug, id).await?;
+            let row = row.ok_or_else(|| reference("person.household", household_name(slug, id)))?;
+            draft.0.unit.clone_from(&row.unit);
+        }
+        let unit = &draft.0.unit;
+        if !unit.is_empty() && unit_of(tx.conn(), slug, unit).await?.is_none() {
+            return Err(reference("person.unit", unit_name(slug, unit)));
+        }
+        if !draft.0.import_key.is_empty() {
+            let key = draft.0.import_key.clone();
+            let in_use = person_keys(tx, slug, std::slice::from_ref(&key)).await?;
+            Error::check(taken(&[("person.import_key".to_owned(), key)], in_use))?;
+        }
+        if let Some(id) = draft.0.household {
+            add_member(tx, slug, id, ctx.now().micros()).await?;
+        }
+        if !unit.is_empty() {
+            add_counts(tx, slug, unit, 0, 1).await?;
+        }
+        self.insert_people(tx, area, &[&draft]).await?;
+        Ok(draft.0)
     }
 
     /// Changes a person's name, birth year or tags.
@@ -256,45 +276,78 @@ impl App {
         self.roles.current(ctx).await?;
         let key = (area.as_str().to_owned(), id.uuid());
         let existing = person::Entity::find_by_id(key.clone()).one(self.parts.store.reader()).await?;
-        let unit = existing.as_ref().map(|r| r.unit.clone()).unwrap_or_default();
+        let unit = existing.map(|r| r.unit).unwrap_or_default();
         self.access.authorise(ctx, &Self::unit_target(&area, &unit))?;
-        let paths = check_mask(&request, ctx, &wanted)?;
-        let mut hashed = request.clone();
-        hashed.request_id.clear();
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request.request_id, hash, "org.update_person", |tx| {
-                let (area, key, wanted, paths, request) = (&area, &key, &wanted, &paths, &request);
-                Box::pin(async move {
-                    let row = person::Entity::find_by_id(key.clone()).one(tx.conn()).await?;
-                    let mut row = row.ok_or_else(|| Error::not_found(&wanted.name))?;
-                    check::check_etag(&wanted.etag, row.revision, &wanted.name)?;
-                    if request.validate_only {
-                        return Ok((wanted.name.clone(), row));
-                    }
-                    for path in paths {
-                        match path.as_str() {
-                            "full_name" => {
-                                row.full_name_enc =
-                                    self.seal("full_name_enc", area.as_str(), row.id, &wanted.full_name);
-                            }
-                            "birth_year" => row.birth_year = wanted.birth_year,
-                            _ => self.replace_tags(tx, area, &mut row, &wanted.tags).await?,
-                        }
-                    }
-                    row.revision += 1;
-                    row.update_us = ctx.now().micros();
-                    row.clone().into_active_model().reset_all().update(tx.conn()).await?;
-                    Ok((wanted.name.clone(), row))
-                })
+        if request.allow_missing {
+            return Err(Error::field(FieldViolation::new("allow_missing", "PERSON_NOT_BY_UPDATE")));
+        }
+        let change = Change {
+            ctx,
+            area: &area,
+            request_id: &request.request_id,
+            hash: self.hash(ctx, &pb::UpdatePersonRequest { request_id: String::new(), ..request.clone() }),
+            name: "org.update_person",
+            validate_only: request.validate_only,
+        };
+        let (of, key, request) = (&area, &key, &request);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, of.as_str()).await?;
+                let row = person::Entity::find_by_id(key.clone()).one(tx.conn()).await?;
+                let name = person_name(of.as_str(), key.1);
+                let row = row.ok_or_else(|| Error::not_found(&name))?;
+                let row = self.change_person(tx, ctx, of, row, request).await?;
+                Ok((name, self.person_proto(row)?))
             })
-            .await?;
-        match done {
-            Once::Done(row) => self.person_proto(row),
+        });
+        match done.await? {
+            Once::Done(person) => Ok(person),
             Once::Repeat(_) => self.read_person(ctx, &area, id).await,
         }
+    }
+
+    async fn change_person(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        area: &AreaId,
+        before: person::Model,
+        request: &pb::UpdatePersonRequest,
+    ) -> Result<person::Model> {
+        let wanted = request.person.clone().unwrap_or_default();
+        check::check_etag(&wanted.etag, before.revision, &wanted.name)?;
+        let old = self.person_proto(before.clone())?;
+        let new = merge(ctx, &old, &wanted, request.update_mask.as_ref())?;
+        if new == old {
+            return Ok(before);
+        }
+        let mut after = before.clone();
+        if new.full_name != old.full_name {
+            after.full_name_enc = self.seal("full_name_enc", area.as_str(), before.id, &new.full_name);
+        }
+        if new.tags != old.tags {
+            self.replace_tags(tx, area, &mut after, &new.tags).await?;
+        }
+        after.birth_year = new.birth_year;
+        after.revision += 1;
+        after.update_us = ctx.now().micros();
+        let row = after.clone();
+        let done = person::Entity::update_many()
+            .set(person::ActiveModel {
+                full_name_enc: Set(row.full_name_enc),
+                birth_year: Set(row.birth_year),
+                tags_enc: Set(row.tags_enc),
+                revision: Set(row.revision),
+                update_us: Set(row.update_us),
+                ..Default::default()
+            })
+            .filter(person::Column::Area.eq(area.as_str()))
+            .filter(person::Column::Id.eq(before.id))
+            .filter(person::Column::Revision.eq(before.revision))
+            .exec(tx.conn())
+            .await?;
+        was_current(done.rows_affected, &old.name)?;
+        Ok(after)
     }
 
     async fn replace_tags(&self, tx: &Tx<'_>, area: &AreaId, row: &mut person::Model, tags: &[String]) -> Result<()> {
@@ -341,46 +394,38 @@ pub(super) fn check_person(bad: &mut Violations, ctx: &Ctx, at: &str, p: &pb::Pe
     bad.max_chars(&format!("{at}.import_key"), &p.import_key, 100);
 }
 
-fn check_mask(request: &pb::UpdatePersonRequest, ctx: &Ctx, wanted: &pb::Person) -> Result<Vec<String>> {
+/// The person as the update wants it, checked.
+fn merge(ctx: &Ctx, old: &pb::Person, wanted: &pb::Person, mask: Option<&FieldMask>) -> Result<pb::Person> {
+    let fixed = |name, of: fn(&pb::Person) -> &String| {
+        let (wanted, old) = (of(wanted), of(old));
+        Field::fixed(name, !wanted.is_empty(), wanted != old)
+    };
+    let fields = [
+        Field::free("full_name", !wanted.full_name.is_empty()),
+        Field::free("birth_year", wanted.birth_year != 0),
+        Field::free("tags", !wanted.tags.is_empty()),
+        fixed("household", |p| &p.household),
+        fixed("unit", |p| &p.unit),
+        fixed("import_key", |p| &p.import_key),
+    ];
     let mut bad = Violations::new();
-    let mut paths = Vec::new();
-    if request.allow_missing {
-        bad.bad("allow_missing", "PERSON_NOT_BY_UPDATE");
-    }
-    for path in request.update_mask.iter().flat_map(|m| &m.paths) {
-        match path.as_str() {
-            "full_name" | "birth_year" | "tags" => paths.push(path.clone()),
-            "household" | "unit" | "import_key" => bad.bad(format!("update_mask.{path}"), "FIELD_IMMUTABLE"),
-            "name" | "etag" | "create_time" | "update_time" => {
-                bad.bad(format!("update_mask.{path}"), "FIELD_OUTPUT_ONLY")
-            }
-            _ => bad.bad(format!("update_mask.{path}"), "FIELD_UNKNOWN"),
+    let mut new = old.clone();
+    for path in chosen(&mut bad, "person", mask, &fields) {
+        match path {
+            "full_name" => new.full_name.clone_from(&wanted.full_name),
+            "birth_year" => new.birth_year = wanted.birth_year,
+            _ => new.tags.clone_from(&wanted.tags),
         }
     }
-    if request.update_mask.as_ref().is_none_or(|m| m.paths.is_empty()) {
-        paths = ["full_name", "birth_year", "tags"].map(str::to_owned).to_vec();
-    }
-    let checked = pb::Person {
-        full_name: if paths.iter().any(|p| p == "full_name") { wanted.full_name.clone() } else { "-".to_owned() },
-        ..wanted.clone()
-    };
-    check_person(&mut bad, ctx, "person", &checked);
+    check_person(&mut bad, ctx, "person", &new);
     bad.finish()?;
-    Ok(paths)
+    Ok(new)
 }
 
-/// Takes `tags:code` tests, joined by AND at the top level, out of a filter: tags are found by their blind index.
-fn split_tags(filter: &str) -> (Vec<String>, String) {
-    let mut tags = Vec::new();
-    let rest = filter.split(" AND ").filter(|part| match part.trim().strip_prefix("tags:") {
-        Some(tag) => {
-            tags.push(tag.trim().trim_matches('"').to_owned());
-            false
-        }
-        None => true,
-    });
-    let rest = rest.collect::<Vec<_>>().join(" AND ");
-    (tags, rest)
+fn tags_misplaced() -> Error {
+    let detail = "\"tags:code\" stands alone or is joined to the rest by AND, outside parentheses";
+    let violation = FieldViolation::new("filter", "FILTER_INVALID").arg("detail", detail);
+    Error::field(violation.arg("allowed", "unit, household, birth_year, tags, import_key"))
 }
 
 pub(super) fn unit_value(text: &str) -> Option<sea_orm::Value> {

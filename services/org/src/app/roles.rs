@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use linli_access::{Access, AreaRow, GrantRow, Snapshot, UnitRow};
-use linli_kernel::{Id as _, Timestamp};
+use linli_kernel::{Id as _, SharedClock, Timestamp};
 use linli_kit::serve::ServiceParts;
 use linli_kit::store::{Engine, Store};
 use linli_kit::{Ctx, Result};
-use sea_orm::EntityTrait as _;
+use sea_orm::{EntityTrait as _, QueryFilter as _};
 
 use crate::app::appointments::AppointmentId;
 use crate::store;
@@ -25,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(crate) struct Roles {
     store: Store,
     access: Access,
+    clock: SharedClock,
     version: Arc<AtomicI64>,
     loading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -35,6 +36,7 @@ impl Roles {
         let roles = Self {
             store: parts.store.clone(),
             access: access.clone(),
+            clock: parts.kit.clock.clone(),
             version: Arc::new(AtomicI64::new(-1)),
             loading: Arc::default(),
         };
@@ -66,7 +68,8 @@ impl Roles {
         let conn = self.store.reader();
         let areas = area::Entity::find().all(conn).await?;
         let units = unit::Entity::find().all(conn).await?;
-        let grants = appointment::Entity::find().all(conn).await?;
+        // What is over stays over.
+        let grants = appointment::Entity::find().filter(store::not_over(self.clock.now().micros())).all(conn).await?;
         self.access.replace(Snapshot::new(
             areas.into_iter().map(|a| AreaRow { area: a.area, parent: a.parent, time_zone: a.time_zone }).collect(),
             units.into_iter().map(|u| UnitRow { area: u.area, unit: u.id, path: u.path }).collect(),

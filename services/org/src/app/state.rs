@@ -6,8 +6,8 @@ use linli_kit::feed::{FeedState, told};
 use linli_kit::store::EventDraft;
 use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::events::Event;
-use sea_orm::{Condition, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use sea_orm::sea_query::Expr;
+use sea_orm::{Condition, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 use uuid::Uuid;
 
 use super::{App, appointments, areas};

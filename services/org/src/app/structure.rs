@@ -6,12 +6,15 @@ use linli_access::{Target, Within};
 use linli_kernel::AreaId;
 use linli_kit::catalogue::{Catalogue, Scope};
 use linli_kit::check::{self, Violations};
-use linli_kit::idempotency::{Once, request_hash};
+use linli_kit::idempotency::Once;
 use linli_kit::page::PageRequest;
 use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::org as pb;
+use sea_orm::ConnectionTrait;
 
 use super::App;
+use super::change::Change;
+use super::fit::Blame;
 use crate::domain::template::{Kind, Post, Problem, ProblemKind, Requirement, Template, Tree};
 
 /// Reads a template message; all problems at once.
@@ -97,18 +100,24 @@ impl App {
 }
 
 /// The id that a structure template has: an area has at most one.
-const TEMPLATE_ID: &str = "structure";
+pub(super) const TEMPLATE_ID: &str = "structure";
 
 impl App {
     /// The structure template that applies in an area: the nearest one up the tree.
-    pub(super) async fn template(&self, area: &AreaId) -> Result<Option<Template>> {
-        let chain = self.access.snapshot().ancestors(area.as_str());
-        match self.templates.get_nearest(&chain, TEMPLATE_ID).await? {
-            None => Ok(None),
-            Some(found) => parse(&found.resource)
-                .map(Some)
-                .map_err(|bad| Error::internal(format!("the stored template of {} is invalid: {bad:?}", found.area))),
+    pub(super) async fn template(&self, conn: &impl ConnectionTrait, area: &AreaId) -> Result<Option<Template>> {
+        for slug in self.access.snapshot().ancestors(area.as_str()) {
+            if let Some(found) = self.own_template(conn, &slug).await? {
+                return Ok(Some(found));
+            }
         }
+        Ok(None)
+    }
+
+    /// The structure template that an area has itself.
+    pub(super) async fn own_template(&self, conn: &impl ConnectionTrait, area: &str) -> Result<Option<Template>> {
+        let found = self.templates.all(conn, area).await?.into_iter().find(|entry| entry.id == TEMPLATE_ID);
+        let parsed = found.map(|entry| parse(&entry.resource)).transpose();
+        parsed.map_err(|bad| Error::internal(format!("the stored template of {area} is invalid: {bad:?}")))
     }
 
     /// Returns one structure template.
@@ -148,18 +157,26 @@ impl App {
         if r.structure_template_id != TEMPLATE_ID {
             return Err(Error::field(FieldViolation::new("structure_template_id", "TEMPLATE_ID_FIXED")));
         }
-        let hash = self.hash(ctx, &pb::CreateStructureTemplateRequest { request_id: String::new(), ..r.clone() });
-        let store = &self.parts.store;
-        let done = store
-            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.create_structure_template", |tx| {
-                let (key, wanted) = ((area.as_str(), r.structure_template_id.as_str()), &wanted);
-                Box::pin(async move {
-                    let written =
-                        self.templates.create(tx, ctx.now(), key, wanted, |m| self.check_template(m)).await?.entry;
-                    Ok((written.resource.name.clone(), written.resource))
-                })
+        let change = Change {
+            ctx,
+            area: &area,
+            request_id: &r.request_id,
+            hash: self.hash(ctx, &pb::CreateStructureTemplateRequest { request_id: String::new(), ..r.clone() }),
+            name: "org.create_structure_template",
+            validate_only: false,
+        };
+        let (of, wanted) = (&area, &wanted);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                let governed = self.lock_governed(tx, of).await?;
+                let key = (of.as_str(), TEMPLATE_ID);
+                let made = self.templates.create(tx, ctx.now(), key, wanted, |m| self.check_template(m)).await?.entry;
+                self.refit(tx, ctx, of, &governed, Blame::Template).await?;
+                Ok((made.resource.name.clone(), made.resource))
             })
-            .await?;
+        });
+        let done = done.await?;
+        self.roles.refresh().await?;
         done_or_read(&self.templates, done).await
     }
 
@@ -178,29 +195,30 @@ impl App {
         if name.id() != TEMPLATE_ID {
             return Err(Error::field(FieldViolation::new("structure_template.name", "TEMPLATE_ID_FIXED")));
         }
-        let hash = self.hash(ctx, &pb::UpdateStructureTemplateRequest { request_id: String::new(), ..r.clone() });
-        let store = &self.parts.store;
-        let done = store
-            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.update_structure_template", |tx| {
-                let (r, wanted) = (&r, &wanted);
-                Box::pin(async move {
-                    let mask = r.update_mask.as_ref();
-                    let written = self
-                        .templates
-                        .update(tx, ctx.now(), wanted, mask, r.allow_missing, |m| self.check_template(m))
-                        .await?
-                        .entry;
-                    if r.validate_only {
-                        return Err(ValidatedOnly::error(&written.resource));
-                    }
-                    Ok((written.resource.name.clone(), written.resource))
-                })
+        let change = Change {
+            ctx,
+            area,
+            request_id: &r.request_id,
+            hash: self.hash(ctx, &pb::UpdateStructureTemplateRequest { request_id: String::new(), ..r.clone() }),
+            name: "org.update_structure_template",
+            validate_only: r.validate_only,
+        };
+        let (r, wanted) = (&r, &wanted);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                let governed = self.lock_governed(tx, area).await?;
+                let check = |m: &pb::StructureTemplate| self.check_template(m);
+                let (mask, missing) = (r.update_mask.as_ref(), r.allow_missing);
+                let written = self.templates.update(tx, ctx.now(), wanted, mask, missing, check).await?;
+                if written.changed {
+                    self.refit(tx, ctx, area, &governed, Blame::Template).await?;
+                }
+                Ok((written.entry.resource.name.clone(), written.entry.resource))
             })
-            .await;
-        match done {
-            Ok(done) => done_or_read(&self.templates, done).await,
-            Err(error) => ValidatedOnly::answer(error),
-        }
+        });
+        let done = done.await?;
+        self.roles.refresh().await?;
+        done_or_read(&self.templates, done).await
     }
 
     /// Deletes structure template.
@@ -213,43 +231,25 @@ impl App {
         let area = name.area();
         self.roles.current(ctx).await?;
         self.access.authorise(ctx, &Target::area(area))?;
-        let hash = self.hash(ctx, &pb::DeleteStructureTemplateRequest { request_id: String::new(), ..r.clone() });
-        let store = &self.parts.store;
-        store
-            .write_once(ctx, area.as_str(), &r.request_id, hash, "org.delete_structure_template", |tx| {
-                let (name, etag) = (&name, r.etag.as_str());
-                Box::pin(async move {
-                    self.templates.delete(tx, name.area().as_str(), name.id(), etag).await?;
-                    Ok((name.to_string(), ()))
-                })
+        let change = Change {
+            ctx,
+            area,
+            request_id: &r.request_id,
+            hash: self.hash(ctx, &pb::DeleteStructureTemplateRequest { request_id: String::new(), ..r.clone() }),
+            name: "org.delete_structure_template",
+            validate_only: false,
+        };
+        let (name, etag) = (&name, r.etag.as_str());
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                let governed = self.lock_governed(tx, area).await?;
+                self.templates.delete(tx, area.as_str(), name.id(), etag).await?;
+                self.refit(tx, ctx, area, &governed, Blame::Deletion).await?;
+                Ok((name.to_string(), ()))
             })
-            .await?;
-        Ok(())
-    }
-}
-
-/// A write that only validates: the transaction is rolled back by an error that carries the answer.
-#[derive(Debug)]
-pub(super) struct ValidatedOnly(Vec<u8>);
-
-impl std::fmt::Display for ValidatedOnly {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("validated only")
-    }
-}
-
-impl std::error::Error for ValidatedOnly {}
-
-impl ValidatedOnly {
-    pub(super) fn error(answer: &impl prost::Message) -> Error {
-        Error::internal(Self(answer.encode_to_vec()))
-    }
-
-    pub(super) fn answer<M: prost::Message + Default>(error: Error) -> Result<M> {
-        match error.cause().and_then(|cause| cause.downcast_ref::<Self>()) {
-            Some(Self(encoded)) => M::decode(encoded.as_slice()).map_err(Error::internal),
-            None => Err(error),
-        }
+        });
+        done.await?;
+        self.roles.refresh().await
     }
 }
 
@@ -265,10 +265,6 @@ pub(super) async fn done_or_read<M: prost::Message + Default>(catalogue: &Catalo
 }
 
 impl App {
-    pub(super) fn hash(&self, ctx: &Ctx, request: &impl prost::Message) -> [u8; 32] {
-        request_hash(&self.parts.keyring, &ctx.method.path, request)
-    }
-
     pub(super) async fn list_catalogue<M: prost::Message + Default>(
         &self,
         ctx: &Ctx,

@@ -6,7 +6,7 @@ use linli_access::Target;
 use linli_kernel::{AreaId, Lang};
 use linli_kit::check::{self, Violations};
 use linli_kit::page::{KeyPart, PageRequest};
-use linli_kit::{Ctx, Error, Result};
+use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result};
 use linli_proto::org as pb;
 
 use super::App;
@@ -83,38 +83,51 @@ impl App {
                 row.ok_or_else(|| Error::not_found(name))?.path
             }
         };
-        let found = self.gaps(ctx, &area, &path).await?;
+        let mut found = self.gaps(ctx, &area, &path).await?;
         let total_size = i32::try_from(found.len()).unwrap_or(i32::MAX);
-        // Gaps are computed in the order of paths; the key is the ordinal, which belongs to this query only.
-        let from = match page.after() {
-            Some([KeyPart::Int(n)]) => usize::try_from(*n).unwrap_or(0),
-            _ => 0,
-        };
-        let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
-        let rows: Vec<(usize, gaps::Gap)> = found.into_iter().enumerate().skip(from).take(limit).collect();
-        let (rows, next_page_token) =
-            page.cut(rows, |(i, _)| vec![KeyPart::Int(i64::try_from(i + 1).unwrap_or(i64::MAX))]);
-        let gaps = rows.into_iter().map(|(_, gap)| self.gap_proto(ctx.lang, &area, gap)).collect();
+        // What was behind a gap stays behind it, whatever is filled or falls vacant between two pages.
+        match page.after() {
+            None => {}
+            Some([KeyPart::Text(path), KeyPart::Int(kind), KeyPart::Text(role)]) => {
+                found.retain(|gap| gap.key() > (path.as_str(), *kind, role.as_str()));
+            }
+            Some(_) => return Err(page_token_invalid()),
+        }
+        found.truncate(usize::try_from(page.limit()).unwrap_or(usize::MAX));
+        let (rows, next_page_token) = page.cut(found, |gap| {
+            let (path, kind, role) = gap.key();
+            vec![KeyPart::Text(path.to_owned()), KeyPart::Int(kind), KeyPart::Text(role.to_owned())]
+        });
+        let gaps = rows.into_iter().map(|found| self.gap_proto(ctx.lang, &area, found.gap)).collect();
         Ok(pb::ListGapsResponse { gaps, next_page_token, total_size })
     }
 
-    async fn gaps(&self, ctx: &Ctx, area: &AreaId, path: &str) -> Result<Vec<gaps::Gap>> {
-        let Some(template) = self.template(area).await? else { return Ok(Vec::new()) };
-        let units = subtree(self.parts.store.reader(), area.as_str(), path).await?;
+    /// The gaps at and below a path, in the order of their keys.
+    async fn gaps(&self, ctx: &Ctx, area: &AreaId, path: &str) -> Result<Vec<Found>> {
+        let conn = self.parts.store.reader();
+        let Some(template) = self.template(conn, area).await? else { return Ok(Vec::new()) };
+        let units = subtree(conn, area.as_str(), path).await?;
         let mut held: HashMap<String, Vec<(String, u32)>> = HashMap::new();
-        for h in holders(self.parts.store.reader(), area.as_str(), ctx.now().micros()).await? {
+        for h in holders(conn, area.as_str(), ctx.now().micros()).await? {
             held.entry(h.unit).or_default().push((h.code, u32::try_from(h.n).unwrap_or(u32::MAX)));
         }
+        let paths: HashMap<&str, &str> = units.iter().map(|u| (u.id.as_str(), u.path.as_str())).collect();
         let counts: Vec<UnitCounts> = units.iter().map(|u| counts_of(u, &units, &mut held)).collect();
-        Ok(gaps::find(&template, &counts))
+        let path_of = |gap: &gaps::Gap| paths.get(gap.unit.as_str()).copied().unwrap_or_default().to_owned();
+        let gaps = gaps::find(&template, &counts).into_iter();
+        let mut found: Vec<Found> = gaps.map(|gap| Found { path: path_of(&gap), gap }).collect();
+        found.sort_by(|a, b| a.key().cmp(&b.key()));
+        Ok(found)
     }
 
     fn gap_proto(&self, lang: Lang, area: &AreaId, gap: gaps::Gap) -> pb::Gap {
-        let (kind, role, text) = match gap.kind {
-            GapKind::PostVacant(role) => (pb::GapKind::PostVacant, role, "GAP_POST_VACANT"),
-            GapKind::PostOverfilled(role) => (pb::GapKind::PostOverfilled, role, "GAP_POST_OVERFILLED"),
-            GapKind::TooFewHouseholds => (pb::GapKind::TooFewHouseholds, String::new(), "GAP_TOO_FEW_HOUSEHOLDS"),
-            GapKind::TooManyHouseholds => (pb::GapKind::TooManyHouseholds, String::new(), "GAP_TOO_MANY_HOUSEHOLDS"),
+        let (kind, role) = kind_of(&gap);
+        let role = role.to_owned();
+        let text = match kind {
+            pb::GapKind::PostVacant | pb::GapKind::Unspecified => "GAP_POST_VACANT",
+            pb::GapKind::PostOverfilled => "GAP_POST_OVERFILLED",
+            pb::GapKind::TooFewHouseholds => "GAP_TOO_FEW_HOUSEHOLDS",
+            pb::GapKind::TooManyHouseholds => "GAP_TOO_MANY_HOUSEHOLDS",
         };
         let unit = unit_name(area.as_str(), &gap.unit);
         let args = [
@@ -135,6 +148,35 @@ impl App {
             actual: number(gap.actual),
         }
     }
+}
+
+/// A gap with the path of its unit.
+struct Found {
+    path: String,
+    gap: gaps::Gap,
+}
+
+impl Found {
+    /// Where it stands in the list; no two gaps have one key.
+    fn key(&self) -> (&str, i64, &str) {
+        let (kind, role) = kind_of(&self.gap);
+        (&self.path, i64::from(i32::from(kind)), role)
+    }
+}
+
+/// A gap's kind in the contract, and its role for posts.
+fn kind_of(gap: &gaps::Gap) -> (pb::GapKind, &str) {
+    match &gap.kind {
+        GapKind::PostVacant(role) => (pb::GapKind::PostVacant, role),
+        GapKind::PostOverfilled(role) => (pb::GapKind::PostOverfilled, role),
+        GapKind::TooFewHouseholds => (pb::GapKind::TooFewHouseholds, ""),
+        GapKind::TooManyHouseholds => (pb::GapKind::TooManyHouseholds, ""),
+    }
+}
+
+fn page_token_invalid() -> Error {
+    Error::new(ErrorCode::InvalidArgument, "PAGE_TOKEN_INVALID")
+        .with_fields(vec![FieldViolation::new("page_token", "PAGE_TOKEN_INVALID")])
 }
 
 /// Units are sorted by path, so a subtree is the run of rows that begins with the unit itself.

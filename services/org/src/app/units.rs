@@ -3,26 +3,29 @@
 mod fields;
 mod placing;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use linli_access::{Target, Within};
 use linli_kernel::{AreaId, Name};
 use linli_kit::check::{self, Violations};
-use linli_kit::idempotency::{Once, request_hash};
+use linli_kit::idempotency::{ClaimOutcome, Once};
 use linli_kit::page::{KeyPart, PageRequest};
+use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, filter};
 use linli_proto::org as pb;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, EntityTrait as _, IntoActiveModel as _, Order,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, EntityTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
-use fields::{apply, check_mask, check_texts, proto, unit_id_value};
-use placing::{insert, place, relocate};
+use fields::{apply, check_fields, check_labels, check_name, proto, unit_id_value};
+pub(super) use placing::tree_number;
+use placing::{insert, place, relocate, replace};
 
-use super::App;
+use super::batch::{Items, at, fresh};
+use super::change::Change;
+use super::{App, by_name};
 use crate::store::entities::unit;
 use crate::store::{lock_area, roles_changed, unit_in_use, unit_of};
 
@@ -50,6 +53,7 @@ impl App {
     pub(crate) async fn list_units(&self, ctx: &Ctx, r: &pb::ListUnitsRequest) -> Result<pb::ListUnitsResponse> {
         let area = check::list_parent(&r.parent)?;
         let scope = self.access.scope(ctx, area.as_ref())?;
+        by_name(&r.order_by)?;
         let page = PageRequest::parse(
             &self.parts.keyring,
             &ctx.method.path,
@@ -115,147 +119,153 @@ impl App {
         self.roles.current(ctx).await?;
         self.access.authorise(ctx, &Target::area(&area))?;
         self.must_be_area(&area).await?;
-        let drafts = self.check_drafts(&area, &request, prefix)?;
-        let template = self.template(&area).await?.unwrap_or_default();
-        let mut created = Vec::with_capacity(drafts.len());
-        // One request id for the batch: that of its first item; items carry their own for callers that repeat one alone.
-        let request_id = request.requests.first().map(|r| r.request_id.clone()).unwrap_or_default();
-        let mut hashed = request.clone();
-        hashed.requests.iter_mut().for_each(|r| r.request_id.clear());
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request_id, hash, "org.create_units", |tx| {
-                let (area, drafts, template) = (&area, &drafts, &template);
-                Box::pin(async move {
-                    lock_area(tx, area.as_str()).await?;
-                    let rows = place(tx, ctx, area, drafts, template, prefix).await?;
-                    insert(tx, &rows).await?;
-                    for row in &rows {
-                        tx.emit(Self::unit_event(ctx, area, row, false));
-                    }
-                    roles_changed(tx).await?;
-                    Ok((area.name(), rows))
-                })
+        let (drafts, items) = self.check_drafts(ctx, &area, &request, prefix)?;
+        let (at, new, claims) = (&area, &drafts, &items);
+        let done = self.parts.store.write_until("org.create_units", ctx.deadline, |tx| {
+            Box::pin(async move {
+                let outcomes = claims.claim(tx).await?;
+                lock_area(tx, at.as_str()).await?;
+                let rows = self.plant(tx, ctx, at, &fresh(new, &outcomes)).await?;
+                Ok((outcomes, rows))
             })
-            .await?;
+        });
+        let (outcomes, rows) = done.await?;
         self.roles.refresh().await?;
-        match done {
-            Once::Done(rows) => created.extend(rows.into_iter().map(proto)),
-            Once::Repeat(_) => {
-                for draft in &drafts {
-                    created.push(
-                        self.read_unit(&Name::parse(&draft_name(&area, &draft.id), "units").map_err(Error::internal)?)
-                            .await?,
-                    );
+        let mut rows = rows.into_iter();
+        let mut units: Vec<pb::Unit> = Vec::with_capacity(drafts.len());
+        for outcome in outcomes {
+            units.push(match outcome {
+                ClaimOutcome::SameAs(earlier) => units[earlier].clone(),
+                ClaimOutcome::Repeat(name) => self.read_unit(&check::name("name", &name, "units")?).await?,
+                ClaimOutcome::New | ClaimOutcome::Reused => {
+                    proto(rows.next().ok_or_else(|| Error::internal("a new unit without a row"))?)
                 }
-            }
+            });
         }
-        Ok(created)
+        Ok(units)
     }
 
-    fn check_drafts(&self, area: &AreaId, request: &pb::BatchCreateUnitsRequest, prefix: &str) -> Result<Vec<Draft>> {
-        let mut bad = Violations::new();
-        bad.max_items("requests", request.requests.len(), MAX_BATCH);
-        if request.requests.len() > MAX_BATCH {
-            bad.finish()?;
+    /// Writes new units, whose parents stand before them or in the table; the area is locked.
+    async fn plant(&self, tx: &Tx<'_>, ctx: &Ctx, area: &AreaId, drafts: &[&Draft]) -> Result<Vec<unit::Model>> {
+        if drafts.is_empty() {
             return Ok(Vec::new());
         }
+        let template = self.template(tx.conn(), area).await?.unwrap_or_default();
+        let rows = place(tx, ctx, area, drafts, &template).await?;
+        insert(tx, &rows).await?;
+        for row in &rows {
+            tx.emit(Self::unit_event(ctx, area, row, false));
+        }
+        roles_changed(tx).await?;
+        Ok(rows)
+    }
+
+    fn check_drafts(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        request: &pb::BatchCreateUnitsRequest,
+        prefix: &str,
+    ) -> Result<(Vec<Draft>, Items)> {
+        let mut bad = Violations::new();
+        let (mut drafts, mut items) = (Vec::new(), Items::default());
+        bad.max_items("requests", request.requests.len(), MAX_BATCH);
         bad.ensure(!request.requests.is_empty(), "requests", "FIELD_REQUIRED");
-        let mut seen = HashMap::new();
-        let mut drafts = Vec::new();
-        for (i, one) in request.requests.iter().enumerate() {
-            let at = if prefix.is_empty() { String::new() } else { format!("{prefix}[{i}].") };
+        let mut seen = HashSet::new();
+        for (i, one) in request.requests.iter().enumerate().take(MAX_BATCH) {
+            let at = at(prefix, i);
             if !one.parent.is_empty() && one.parent != area.name() {
                 bad.push(FieldViolation::new(format!("{at}parent"), "AREA_MISMATCH").arg("area", area.name()));
             }
             bad.code(&format!("{at}unit_id"), &one.unit_id);
-            if seen.insert(one.unit_id.clone(), i).is_some() {
+            if !seen.insert(&one.unit_id) {
                 bad.push(FieldViolation::new(format!("{at}unit_id"), "FIELD_DUPLICATE").arg("value", &one.unit_id));
             }
-            let unit = one.unit.clone().unwrap_or_default();
-            check_texts(&mut bad, &format!("{at}unit."), &unit);
-            bad.code(&format!("{at}unit.kind"), &unit.kind);
-            let parent = bad.optional_name_in(&format!("{at}unit.parent"), &unit.parent, "units", area);
-            drafts.push(Draft { id: one.unit_id.clone(), parent: parent.map(|p| p.id().to_owned()), unit });
+            let bare = pb::CreateUnitRequest { parent: area.name(), request_id: String::new(), ..one.clone() };
+            let name = draft_name(area, &one.unit_id);
+            items.push(self, (ctx, area), (&mut bad, &at), &one.request_id, &bare, name);
+            drafts.push(check_draft(&mut bad, area, at, &one.unit_id, one.unit.clone().unwrap_or_default()));
         }
         bad.finish()?;
-        Ok(drafts)
+        Ok((drafts, items))
     }
 
     /// Changes the texts and labels of a unit; with `allow_missing` creates it.
     pub(crate) async fn update_unit(&self, ctx: &Arc<Ctx>, request: pb::UpdateUnitRequest) -> Result<pb::Unit> {
         let wanted = request.unit.clone().unwrap_or_default();
         let name = check::name("unit.name", &wanted.name, "units")?;
-        self.roles.current(ctx).await?;
-        self.access.authorise(ctx, &Self::unit_target(name.area(), name.id()))?;
-        self.must_be_area(name.area()).await?;
-        let existing = unit_of(self.parts.store.reader(), name.area().as_str(), name.id()).await?;
-        let Some(existing) = existing else {
-            if !request.allow_missing {
-                return Err(Error::not_found(name));
-            }
-            return self.create_missing(ctx, &name, &request, wanted).await;
-        };
-        let paths = check_mask(&request, &existing, &wanted)?;
-        let mut hashed = request.clone();
-        hashed.request_id.clear();
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
         let area = name.area();
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request.request_id, hash, "org.update_unit", |tx| {
-                let (name, wanted, paths, request) = (&name, &wanted, &paths, &request);
-                Box::pin(async move {
-                    let before = unit_of(tx.conn(), area.as_str(), name.id()).await?;
-                    let before = before.ok_or_else(|| Error::not_found(name))?;
-                    check::check_etag(&wanted.etag, before.revision, name)?;
-                    let mut after = before.clone();
-                    apply(&mut after, wanted, paths);
-                    if after == before || request.validate_only {
-                        return Ok((name.to_string(), after));
-                    }
-                    after.revision += 1;
-                    after.update_us = ctx.now().micros();
-                    after.clone().into_active_model().reset_all().update(tx.conn()).await?;
-                    tx.emit(Self::unit_event(ctx, area, &after, false));
-                    Ok((name.to_string(), after))
-                })
+        self.roles.current(ctx).await?;
+        self.access.authorise(ctx, &Self::unit_target(area, name.id()))?;
+        self.must_be_area(area).await?;
+        let change = Change {
+            ctx,
+            area,
+            request_id: &request.request_id,
+            hash: self.hash(ctx, &pb::UpdateUnitRequest { request_id: String::new(), ..request.clone() }),
+            name: "org.update_unit",
+            validate_only: request.validate_only,
+        };
+        let (named, request) = (&name, &request);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, area.as_str()).await?;
+                let row = match unit_of(tx.conn(), area.as_str(), named.id()).await? {
+                    Some(before) => self.change_unit(tx, ctx, named, before, request).await?,
+                    None if request.allow_missing => self.plant_missing(tx, ctx, named, request).await?,
+                    None => return Err(Error::not_found(named)),
+                };
+                Ok((named.to_string(), proto(row)))
             })
-            .await?;
+        });
+        let done = done.await?;
+        self.roles.refresh().await?;
         match done {
-            Once::Done(row) => Ok(proto(row)),
+            Once::Done(unit) => Ok(unit),
             Once::Repeat(_) => self.read_unit(&name).await,
         }
     }
 
-    async fn create_missing(
+    async fn change_unit(
         &self,
-        ctx: &Arc<Ctx>,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
+        name: &Name,
+        before: unit::Model,
+        request: &pb::UpdateUnitRequest,
+    ) -> Result<unit::Model> {
+        let wanted = request.unit.clone().unwrap_or_default();
+        check::check_etag(&wanted.etag, before.revision, name)?;
+        let paths = check_fields(request.update_mask.as_ref(), Some(&before), &wanted)?;
+        let mut after = before.clone();
+        apply(&mut after, &wanted, &paths)?;
+        if after == before {
+            return Ok(before);
+        }
+        after.revision += 1;
+        after.update_us = ctx.now().micros();
+        replace(tx, name, &before, &after).await?;
+        tx.emit(Self::unit_event(ctx, name.area(), &after, false));
+        Ok(after)
+    }
+
+    /// Creates the unit that an update with `allow_missing` did not find; that takes the right to create.
+    async fn plant_missing(
+        &self,
+        tx: &Tx<'_>,
+        ctx: &Ctx,
         name: &Name,
         request: &pb::UpdateUnitRequest,
-        unit: pb::Unit,
-    ) -> Result<pb::Unit> {
-        if request.validate_only {
-            let one =
-                pb::CreateUnitRequest { unit_id: name.id().to_owned(), unit: Some(unit.clone()), ..Default::default() };
-            let batch = pb::BatchCreateUnitsRequest { parent: name.area().name(), requests: vec![one] };
-            self.check_drafts(name.area(), &batch, "")?;
-            return Ok(unit);
-        }
-        let create = pb::CreateUnitRequest {
-            parent: name.area().name(),
-            unit: Some(unit),
-            unit_id: name.id().to_owned(),
-            request_id: request.request_id.clone(),
-        };
-        match self.create_unit(ctx, create).await {
-            // Another caller made it first; that is what allow_missing asked for.
-            Err(error) if error.code() == ErrorCode::AlreadyExists => self.read_unit(name).await,
-            other => other,
-        }
+    ) -> Result<unit::Model> {
+        let wanted = request.unit.clone().unwrap_or_default();
+        self.access.authorise(ctx, &Target::area(name.area()))?;
+        check::check_etag(&wanted.etag, 0, name)?;
+        check_fields(request.update_mask.as_ref(), None, &wanted)?;
+        let mut bad = Violations::new();
+        let draft = check_draft(&mut bad, name.area(), String::new(), name.id(), wanted);
+        bad.finish()?;
+        let rows = self.plant(tx, ctx, name.area(), &[&draft]).await?;
+        rows.into_iter().next().ok_or_else(|| Error::internal("a new unit without a row"))
     }
 
     /// Hangs a unit with all below it under another parent.
@@ -270,34 +280,36 @@ impl App {
             // Whoever moves must also be allowed where it goes.
             self.access.authorise(ctx, &Self::unit_target(name.area(), parent.id()))?;
         }
-        let template = self.template(name.area()).await?.unwrap_or_default();
-        let mut hashed = request.clone();
-        hashed.request_id.clear();
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
         let area = name.area();
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &request.request_id, hash, "org.move_unit", |tx| {
-                let (name, parent, template, request) = (&name, &parent, &template, &request);
-                Box::pin(async move {
-                    lock_area(tx, area.as_str()).await?;
-                    let row = unit_of(tx.conn(), area.as_str(), name.id()).await?;
-                    let row = row.ok_or_else(|| Error::not_found(name))?;
-                    check::check_etag(&request.etag, row.revision, name)?;
-                    let new_parent = parent.as_ref().map(Name::id).unwrap_or_default();
-                    if row.parent == new_parent {
-                        return Ok((name.to_string(), row));
-                    }
-                    let moved = relocate(tx, ctx, area, &row, new_parent, template).await?;
-                    roles_changed(tx).await?;
-                    Ok((name.to_string(), moved))
-                })
+        let change = Change {
+            ctx,
+            area,
+            request_id: &request.request_id,
+            hash: self.hash(ctx, &pb::MoveUnitRequest { request_id: String::new(), ..request.clone() }),
+            name: "org.move_unit",
+            validate_only: false,
+        };
+        let (named, parent, request) = (&name, &parent, &request);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, area.as_str()).await?;
+                let row = unit_of(tx.conn(), area.as_str(), named.id()).await?;
+                let row = row.ok_or_else(|| Error::not_found(named))?;
+                check::check_etag(&request.etag, row.revision, named)?;
+                let new_parent = parent.as_ref().map(Name::id).unwrap_or_default();
+                if row.parent == new_parent {
+                    return Ok((named.to_string(), proto(row)));
+                }
+                let template = self.template(tx.conn(), area).await?.unwrap_or_default();
+                let moved = relocate(tx, ctx, area, &row, new_parent, &template).await?;
+                roles_changed(tx).await?;
+                Ok((named.to_string(), proto(moved)))
             })
-            .await?;
+        });
+        let done = done.await?;
         self.roles.refresh().await?;
         match done {
-            Once::Done(row) => Ok(proto(row)),
+            Once::Done(unit) => Ok(unit),
             Once::Repeat(_) => self.read_unit(&name).await,
         }
     }
@@ -305,45 +317,74 @@ impl App {
     /// Deletes a unit to which nothing belongs any more.
     pub(crate) async fn delete_unit(&self, ctx: &Arc<Ctx>, request: pb::DeleteUnitRequest) -> Result<()> {
         let name = check::name("name", &request.name, "units")?;
-        self.roles.current(ctx).await?;
-        self.access.authorise(ctx, &Self::unit_target(name.area(), name.id()))?;
-        let mut hashed = request.clone();
-        hashed.request_id.clear();
-        let hash = request_hash(&self.parts.keyring, &ctx.method.path, &hashed);
         let area = name.area();
-        self.parts
-            .store
-            .write_once(ctx, area.as_str(), &request.request_id, hash, "org.delete_unit", |tx| {
-                let (name, request) = (&name, &request);
-                Box::pin(async move {
-                    lock_area(tx, area.as_str()).await?;
-                    let row = unit_of(tx.conn(), area.as_str(), name.id()).await?;
-                    let mut row = row.ok_or_else(|| Error::not_found(name))?;
-                    check::check_etag(&request.etag, row.revision, name)?;
-                    if let Some(by) = unit_in_use(tx, area.as_str(), name.id()).await? {
-                        return Err(Error::new(ErrorCode::FailedPrecondition, "STILL_REFERENCED")
-                            .with("resource", name)
-                            .with("by", by));
-                    }
-                    unit::Entity::delete_by_id((area.as_str().to_owned(), name.id().to_owned()))
-                        .exec(tx.conn())
-                        .await?;
-                    row.revision += 1;
-                    tx.emit(Self::unit_event(ctx, area, &row, true));
-                    roles_changed(tx).await?;
-                    Ok((name.to_string(), ()))
-                })
+        self.roles.current(ctx).await?;
+        self.access.authorise(ctx, &Self::unit_target(area, name.id()))?;
+        let change = Change {
+            ctx,
+            area,
+            request_id: &request.request_id,
+            hash: self.hash(ctx, &pb::DeleteUnitRequest { request_id: String::new(), ..request.clone() }),
+            name: "org.delete_unit",
+            validate_only: false,
+        };
+        let (named, request) = (&name, &request);
+        let done = self.change(change, |tx| {
+            Box::pin(async move {
+                lock_area(tx, area.as_str()).await?;
+                let row = unit_of(tx.conn(), area.as_str(), named.id()).await?;
+                let mut row = row.ok_or_else(|| Error::not_found(named))?;
+                check::check_etag(&request.etag, row.revision, named)?;
+                if let Some(by) = self.unit_used_by(tx, named).await? {
+                    return Err(still_referenced("name", named, by));
+                }
+                unit::Entity::delete_by_id((area.as_str().to_owned(), named.id().to_owned())).exec(tx.conn()).await?;
+                row.revision += 1;
+                tx.emit(Self::unit_event(ctx, area, &row, true));
+                roles_changed(tx).await?;
+                Ok((named.to_string(), ()))
             })
-            .await?;
+        });
+        done.await?;
         self.roles.refresh().await
     }
+
+    /// What still refers to a unit: its children, its people, its posts, its links.
+    async fn unit_used_by(&self, tx: &Tx<'_>, name: &Name) -> Result<Option<&'static str>> {
+        if let Some(by) = unit_in_use(tx, name.area().as_str(), name.id()).await? {
+            return Ok(Some(by));
+        }
+        let links = self.links.all(tx.conn(), name.area().as_str()).await?;
+        let text = name.to_string();
+        let linked = links.iter().any(|l| l.resource.from_unit == text || l.resource.to_unit == text);
+        Ok(linked.then_some("unitLinks"))
+    }
+}
+
+/// The refusal to remove what something still needs.
+pub(super) fn still_referenced(field: &str, resource: impl std::fmt::Display, by: &str) -> Error {
+    let violation = FieldViolation::new(field, "STILL_REFERENCED").arg("resource", &resource).arg("by", by);
+    Error::new(ErrorCode::FailedPrecondition, "STILL_REFERENCED")
+        .with("resource", resource)
+        .with("by", by)
+        .with_fields(vec![violation])
 }
 
 /// A unit to be created.
 struct Draft {
+    /// What stands before its fields in the request.
+    at: String,
     id: String,
     parent: Option<String>,
     unit: pb::Unit,
+}
+
+fn check_draft(bad: &mut Violations, area: &AreaId, at: String, id: &str, unit: pb::Unit) -> Draft {
+    check_name(bad, &format!("{at}unit."), &unit);
+    check_labels(bad, &format!("{at}unit."), &unit);
+    bad.code(&format!("{at}unit.kind"), &unit.kind);
+    let parent = bad.optional_name_in(&format!("{at}unit.parent"), &unit.parent, "units", area);
+    Draft { at, id: id.to_owned(), parent: parent.map(|p| p.id().to_owned()), unit }
 }
 
 fn draft_name(area: &AreaId, id: &str) -> String {

@@ -83,6 +83,17 @@ pub enum ProblemKind {
     Bounds,
 }
 
+/// Why a unit cannot stand where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Misfit {
+    /// There is no such kind.
+    NoSuchKind,
+    /// The kind stands in the other tree.
+    OtherTree,
+    /// The kind does not hang under that parent.
+    DoesNotNest,
+}
+
 impl Template {
     /// Checks the parts together; reports everything at once.
     ///
@@ -147,10 +158,19 @@ impl Template {
         }
     }
 
-    /// A role among `held` that conflicts with `role`, in either direction.
-    pub fn conflict<'a>(&self, role: &str, held: &'a [String]) -> Option<&'a str> {
+    /// Whether one person must not hold both roles at one unit; it is enough that one of them says so.
+    pub fn conflict(&self, role: &str, other: &str) -> bool {
         let conflicts = |a: &str, b: &str| self.posts.get(a).is_some_and(|p| p.conflicts.iter().any(|c| c == b));
-        held.iter().map(String::as_str).find(|other| conflicts(role, other) || conflicts(other, role))
+        conflicts(role, other) || conflicts(other, role)
+    }
+
+    /// What keeps a unit that exists from standing where it stands; `None` when it may.
+    pub fn misfit(&self, kind: &str, tree: Tree, parent: Option<&str>) -> Option<Misfit> {
+        let Some(known) = self.kinds.get(kind) else { return Some(Misfit::NoSuchKind) };
+        if known.tree != tree {
+            return Some(Misfit::OtherTree);
+        }
+        (!self.nests(kind, parent)).then_some(Misfit::DoesNotNest)
     }
 }
 
@@ -252,7 +272,16 @@ mod tests {
             access_role: String::new(),
         };
         let template = Template::new(vec![], vec![post("head", &["auditor"]), post("auditor", &[])]).expect("valid");
-        assert_eq!(template.conflict("auditor", &["head".to_owned()]), Some("head"));
-        assert_eq!(template.conflict("head", &["auditor".to_owned()]), Some("auditor"));
+        assert!(template.conflict("auditor", "head") && template.conflict("head", "auditor"));
+        assert!(!template.conflict("head", "head"));
+    }
+
+    #[test]
+    fn a_unit_fits_where_its_kind_may_stand() {
+        let template = Template::new(vec![kind("compound", &[]), kind("grid", &["compound"])], vec![]).expect("valid");
+        assert_eq!(template.misfit("grid", Tree::Residents, Some("compound")), None);
+        assert_eq!(template.misfit("grid", Tree::Residents, None), Some(Misfit::DoesNotNest));
+        assert_eq!(template.misfit("grid", Tree::Party, Some("compound")), Some(Misfit::OtherTree));
+        assert_eq!(template.misfit("branch", Tree::Party, None), Some(Misfit::NoSuchKind));
     }
 }

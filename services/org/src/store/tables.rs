@@ -1,7 +1,8 @@
 //! The tables of org.
 
+use linli_kit::ErrorCode;
 use linli_kit::columns::Class;
-use linli_kit::store::Migration;
+use linli_kit::store::{Constraint, Migration};
 
 /// Org's own migrations.
 pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
@@ -107,3 +108,29 @@ pub(crate) const COLUMNS: &[(&str, &str, Class)] = classed! {
         "basis" Public, "start_us" Public, "end_us" Public, "revision" Public, "create_us" Public;
     "roles_version": "one" Public, "version" Public;
 };
+
+/// Personal columns that stand in the open all the same, and why.
+///
+/// The year of birth is what ages are counted by: ListPeople filters on it, electorates are chosen by it, in ranges that
+/// neither a sealed column nor a blind index can answer. It is a number out of some hundred that most residents share with
+/// others of the area, no text that somebody typed, and it names nobody without the name, which is sealed beside it.
+pub(crate) const OPEN_COLUMNS: &[(&str, &str, &str)] =
+    &[("person", "birth_year", "compared in ranges: ages, electorates; a number, shared by many, no text")];
+
+/// What a violated constraint means.
+pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    Constraint {
+        name: "household_import_key",
+        sqlite: "household.area, household.import_key",
+        code: ErrorCode::InvalidArgument,
+        reason: "IMPORT_KEY_TAKEN",
+        field: Some("household.import_key"),
+    },
+    Constraint {
+        name: "person_import_key",
+        sqlite: "person.area, person.import_key",
+        code: ErrorCode::InvalidArgument,
+        reason: "IMPORT_KEY_TAKEN",
+        field: Some("person.import_key"),
+    },
+];

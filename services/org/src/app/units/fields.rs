@@ -1,65 +1,73 @@
 //! The fields of a unit: checks, masks, and the way between message and row.
 
 use linli_kernel::Name;
-use linli_kit::Result;
 use linli_kit::check::{self, Violations};
+use linli_kit::{Error, FieldViolation, Result};
 use linli_proto::org as pb;
+use prost_types::FieldMask;
 
 use super::MAX_LABELS;
+use crate::app::mask::{Field, chosen};
 use crate::store::entities::unit;
 
-pub(super) fn check_texts(bad: &mut Violations, at: &str, unit: &pb::Unit) {
+pub(super) fn check_name(bad: &mut Violations, at: &str, unit: &pb::Unit) {
     bad.both(&format!("{at}display_name"), unit.display_name.as_ref(), 100);
+}
+
+pub(super) fn check_labels(bad: &mut Violations, at: &str, unit: &pb::Unit) {
     bad.max_items(&format!("{at}labels"), unit.labels.len(), MAX_LABELS);
     for (key, value) in &unit.labels {
-        bad.code(&format!("{at}labels[{key}]"), key);
-        bad.max_chars(&format!("{at}labels[{key}]"), value, 63);
+        let field = format!("{at}labels[{key}]");
+        bad.code(&field, key);
+        bad.max_chars(&field, value, 63);
+        if value.contains(char::is_control) {
+            bad.push(FieldViolation::new(field, "FIELD_FORMAT").arg("expected", "one line without control characters"));
+        }
     }
 }
 
-pub(super) fn check_mask(
-    request: &pb::UpdateUnitRequest,
-    existing: &unit::Model,
+/// The fields that an update takes over, checked; `existing` is the unit unless it is to be created.
+pub(super) fn check_fields(
+    mask: Option<&FieldMask>,
+    existing: Option<&unit::Model>,
     wanted: &pb::Unit,
-) -> Result<Vec<String>> {
-    let given = request.update_mask.as_ref().map(|m| m.paths.clone()).unwrap_or_default();
+) -> Result<Vec<&'static str>> {
     let mut bad = Violations::new();
-    let mut paths = Vec::new();
-    for path in &given {
-        let field = format!("update_mask.{path}");
-        match path.as_str() {
-            "display_name" | "labels" => paths.push(path.clone()),
-            "kind" if wanted.kind == existing.kind => {}
-            "parent" if parent_name(existing) == wanted.parent => {}
-            "kind" | "parent" => bad.bad(format!("unit.{path}"), "FIELD_IMMUTABLE"),
-            "name" | "tree" | "etag" | "create_time" | "update_time" => bad.bad(field, "FIELD_OUTPUT_ONLY"),
-            _ => bad.bad(field, "FIELD_UNKNOWN"),
-        }
+    let other_kind = existing.is_some_and(|row| row.kind != wanted.kind);
+    let other_parent = existing.is_some_and(|row| parent_name(row) != wanted.parent);
+    let fields = [
+        Field::free("display_name", wanted.display_name.is_some()),
+        Field::free("labels", !wanted.labels.is_empty()),
+        Field::fixed("kind", !wanted.kind.is_empty(), other_kind),
+        Field::fixed("parent", !wanted.parent.is_empty(), other_parent),
+        Field::output("tree"),
+    ];
+    let paths = chosen(&mut bad, "unit", mask, &fields);
+    if paths.contains(&"display_name") {
+        check_name(&mut bad, "unit.", wanted);
     }
-    if given.is_empty() {
-        paths = vec!["display_name".to_owned(), "labels".to_owned()];
-    }
-    if paths.iter().any(|p| p == "display_name") {
-        check_texts(&mut bad, "unit.", wanted);
+    if paths.contains(&"labels") {
+        check_labels(&mut bad, "unit.", wanted);
     }
     bad.finish()?;
     Ok(paths)
 }
 
-pub(super) fn apply(row: &mut unit::Model, wanted: &pb::Unit, paths: &[String]) {
+pub(super) fn apply(row: &mut unit::Model, wanted: &pb::Unit, paths: &[&str]) -> Result<()> {
     for path in paths {
-        if path == "display_name" {
+        if *path == "display_name" {
             let text = wanted.display_name.clone().unwrap_or_default();
             (row.zh_cn, row.en) = (text.zh_cn, text.en);
         } else {
-            row.labels = labels_text(wanted);
+            row.labels = labels_text(wanted)?;
         }
     }
+    Ok(())
 }
 
-/// Labels as lines `key=value`, sorted by key.
-pub(super) fn labels_text(unit: &pb::Unit) -> String {
-    unit.labels.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("\n")
+/// Labels as a JSON object, sorted by key.
+pub(super) fn labels_text(unit: &pb::Unit) -> Result<String> {
+    serde_json::to_string(&unit.labels).map_err(Error::internal)
 }
 
 pub(super) fn unit_id_value(text: &str) -> Option<sea_orm::Value> {
@@ -74,11 +82,11 @@ fn parent_name(row: &unit::Model) -> String {
 }
 
 pub(super) fn proto(row: unit::Model) -> pb::Unit {
-    let labels = row.labels.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
     pb::Unit {
         name: format!("areas/{}/units/{}", row.area, row.id),
         parent: parent_name(&row),
-        labels: labels.collect(),
+        // Written by `labels_text` only.
+        labels: serde_json::from_str(&row.labels).unwrap_or_default(),
         kind: row.kind,
         display_name: Some(linli_proto::common::Text { zh_cn: row.zh_cn, en: row.en }),
         tree: row.tree,

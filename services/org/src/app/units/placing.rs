@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
-use linli_kernel::AreaId;
+use linli_kernel::{AreaId, Name};
 use linli_kit::check::Violations;
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result};
 use linli_proto::org as pb;
+use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _};
 
 use super::fields::labels_text;
 use super::{Draft, MAX_MOVE, draft_name};
 use crate::app::App;
+use crate::app::change::was_current;
 use crate::domain::template::{Template, Tree};
 use crate::domain::tree;
 use crate::store::entities::unit;
@@ -23,9 +25,8 @@ pub(super) async fn place(
     tx: &Tx<'_>,
     ctx: &Ctx,
     area: &AreaId,
-    drafts: &[Draft],
+    drafts: &[&Draft],
     template: &Template,
-    prefix: &str,
 ) -> Result<Vec<unit::Model>> {
     let mut bad = Violations::new();
     let mut known: HashMap<String, (String, String)> = HashMap::new();
@@ -39,8 +40,8 @@ pub(super) async fn place(
         }
     }
     let mut rows = Vec::with_capacity(drafts.len());
-    for (i, draft) in drafts.iter().enumerate() {
-        let at = if prefix.is_empty() { String::new() } else { format!("{prefix}[{i}].") };
+    for draft in drafts {
+        let at = &draft.at;
         if known.contains_key(&draft.id) {
             return Err(
                 Error::new(ErrorCode::AlreadyExists, "ALREADY_EXISTS").with("resource", draft_name(area, &draft.id))
@@ -78,34 +79,59 @@ pub(super) async fn place(
             continue;
         }
         known.insert(draft.id.clone(), (kind.code.clone(), path.clone()));
-        rows.push(new_row(ctx, area, draft, kind.tree, path));
+        rows.push(new_row(ctx, area, draft, kind.tree, path)?);
     }
     bad.finish()?;
     Ok(rows)
 }
 
-fn new_row(ctx: &Ctx, area: &AreaId, draft: &Draft, in_tree: Tree, path: String) -> unit::Model {
+fn new_row(ctx: &Ctx, area: &AreaId, draft: &Draft, in_tree: Tree, path: String) -> Result<unit::Model> {
     let now = ctx.now().micros();
     let text = draft.unit.display_name.clone().unwrap_or_default();
-    unit::Model {
+    Ok(unit::Model {
         area: area.as_str().to_owned(),
         id: draft.id.clone(),
         parent: draft.parent.clone().unwrap_or_default(),
         kind: draft.unit.kind.clone(),
-        tree: match in_tree {
-            Tree::Residents => pb::Tree::Residents as i32,
-            Tree::Party => pb::Tree::Party as i32,
-        },
+        tree: tree_number(in_tree),
         path,
         zh_cn: text.zh_cn,
         en: text.en,
-        labels: labels_text(&draft.unit),
+        labels: labels_text(&draft.unit)?,
         households: 0,
         people: 0,
         revision: 1,
         create_us: now,
         update_us: now,
+    })
+}
+
+/// A tree as the contract numbers it.
+pub(in crate::app) fn tree_number(tree: Tree) -> i32 {
+    match tree {
+        Tree::Residents => pb::Tree::Residents as i32,
+        Tree::Party => pb::Tree::Party as i32,
     }
+}
+
+/// Writes the texts and labels of a unit that is at the revision it was read at, and nothing else of it.
+pub(super) async fn replace(tx: &Tx<'_>, name: &Name, before: &unit::Model, after: &unit::Model) -> Result<()> {
+    let after = after.clone();
+    let done = unit::Entity::update_many()
+        .set(unit::ActiveModel {
+            zh_cn: Set(after.zh_cn),
+            en: Set(after.en),
+            labels: Set(after.labels),
+            revision: Set(after.revision),
+            update_us: Set(after.update_us),
+            ..Default::default()
+        })
+        .filter(unit::Column::Area.eq(&before.area))
+        .filter(unit::Column::Id.eq(&before.id))
+        .filter(unit::Column::Revision.eq(before.revision))
+        .exec(tx.conn())
+        .await?;
+    was_current(done.rows_affected, name)
 }
 
 pub(super) async fn insert(tx: &Tx<'_>, rows: &[unit::Model]) -> Result<()> {
@@ -141,7 +167,9 @@ pub(super) async fn relocate(
     }
     let units = subtree(tx.conn(), area.as_str(), &row.path).await?;
     if units.len() > MAX_MOVE {
-        return Err(Error::new(ErrorCode::FailedPrecondition, "SUBTREE_TOO_LARGE").with("max", MAX_MOVE));
+        let violation = FieldViolation::new("name", "SUBTREE_TOO_LARGE").arg("max", MAX_MOVE);
+        let error = Error::new(ErrorCode::FailedPrecondition, "SUBTREE_TOO_LARGE").with("max", MAX_MOVE);
+        return Err(error.with_fields(vec![violation]));
     }
     let new_top = tree::child_path(parent.as_ref().map_or("", |p| p.path.as_str()), &row.id);
     let deepest = units.iter().map(|u| tree::depth(&tree::moved_path(&u.path, &row.path, &new_top))).max();
