@@ -11,7 +11,8 @@ mod store;
 
 use linli_access::Access;
 use linli_kit::columns::Class;
-use linli_kit::serve::ServiceParts;
+use linli_kit::retention::{Instants, Kept};
+use linli_kit::serve::{ServiceParts, start_retention};
 use linli_kit::store::{Constraint, Migration, kit_migrations};
 use linli_kit::texts::Texts;
 use linli_kit::{ErrorCode, Result};
@@ -51,6 +52,15 @@ pub const CONSTRAINTS: &[Constraint] = &[
     },
 ];
 
+/// Rows that grow and may go: the receipts of decisions.
+const KEPT: &[Kept] = &[Kept::Rows {
+    table: "receipt",
+    key: "area, id",
+    over: "create_us < $1",
+    clock: Instants::Suite,
+    keep: |settings| settings.receipts,
+}];
+
 /// Texts of the service's errors.
 pub fn texts() -> Texts {
     Texts::with(include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"))
@@ -61,6 +71,7 @@ pub fn texts() -> Texts {
 /// # Errors
 /// None today; the signature is that of every service.
 pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
+    start_retention(&parts, KEPT);
     let app = app::App::new(parts, access);
     app::start(&app);
     Ok(api::routes(app))

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use linli_harness::seed::{self, Community, request_id, text};
-use linli_harness::{Actor, TestSuite, engines};
+use linli_harness::{Actor, TestSuite, engines, rules};
 use linli_kit::store::EngineConfig;
 use linli_kit::telemetry::Metrics;
 use linli_proto::common::{Answer, answer};
@@ -23,7 +23,10 @@ const ANSWER: &str = "qzmarker-text-answer";
 const TITLE: &str = "qzmarker-topic-title";
 const BODY: &str = "qzmarker-topic-body";
 const RECORD: &str = "qzmarker-record-text";
-const MARKERS: [&str; 6] = [NAME, VISIT, ANSWER, TITLE, BODY, RECORD];
+const REFUSAL: &str = "qzmarker-refusal-reason";
+const CANCELLATION: &str = "qzmarker-cancellation-reason";
+const CLOSING: &str = "qzmarker-closing-answer";
+const MARKERS: [&str; 9] = [NAME, VISIT, ANSWER, TITLE, BODY, RECORD, REFUSAL, CANCELLATION, CLOSING];
 
 /// What was logged in this process.
 static LOGS: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(Mutex::default);
@@ -68,20 +71,26 @@ async fn person(op: &Actor) -> Vec<tonic::Status> {
 async fn visit(op: &Actor, resident: &Actor) -> Vec<tonic::Status> {
     let offering = booking::Offering {
         mode: booking::Mode::HomeVisit.into(),
-        questions: vec![booking::Question {
-            key: "what".into(),
-            text: text("什么", "What"),
-            r#type: booking::QuestionType::Text.into(),
-            ..Default::default()
-        }],
+        questions: vec![
+            question("what", booking::QuestionType::Text),
+            question("trade", booking::QuestionType::Choice),
+            question("major", booking::QuestionType::Flag),
+        ],
         ..haircut()
     };
-    let slot = crate::setting::barber(op, offering, 3).await.remove(0).name;
-    let wish = |description: String, key: &str| booking::CreateBookingRequest {
+    // Major work is for a person to approve.
+    rules::bind(op, "xinhua", "repairs", "booking-eligibility", &["haircut"], Vec::new()).await;
+    let slots = crate::setting::barber(op, offering, 3).await;
+    let answer = |key: &str, value| Answer { key: key.into(), value: Some(value) };
+    let wish = |slot: usize, description: String, key: &str| booking::CreateBookingRequest {
         parent: PARENT.into(),
         booking: Some(booking::Booking {
-            slot: slot.clone(),
-            answers: vec![Answer { key: key.into(), value: Some(answer::Value::Text(ANSWER.into())) }],
+            slot: slots[slot].name.clone(),
+            answers: vec![
+                answer(key, answer::Value::Text(ANSWER.into())),
+                answer("trade", answer::Value::Choice("water".into())),
+                answer("major", answer::Value::Flag(true)),
+            ],
             details: Some(booking::booking::Details::Visit(booking::VisitDetails {
                 description,
                 ..Default::default()
@@ -90,8 +99,39 @@ async fn visit(op: &Actor, resident: &Actor) -> Vec<tonic::Status> {
         }),
         request_id: request_id(),
     };
-    resident.booking().create_booking(wish(VISIT.into(), "what")).await.expect("a booking");
-    vec![resident.booking().create_booking(wish(VISIT.repeat(30), "who")).await.expect_err("a bad booking")]
+    let booked =
+        resident.booking().create_booking(wish(0, VISIT.into(), "what")).await.expect("a booking").into_inner();
+    let refuse = |reason: String| booking::RefuseBookingRequest {
+        name: booked.name.clone(),
+        reason: text(&reason, ""),
+        request_id: request_id(),
+    };
+    let bad = op.booking().refuse_booking(refuse(REFUSAL.repeat(30))).await.expect_err("a bad reason");
+    op.booking().refuse_booking(refuse(REFUSAL.into())).await.expect("a refusal");
+    resident.booking().create_booking(wish(1, VISIT.into(), "what")).await.expect("a booking");
+    let cancel = |reason: String| booking::CancelSlotRequest {
+        name: slots[1].name.clone(),
+        reason: text(&reason, ""),
+        request_id: request_id(),
+    };
+    let worse = op.booking().cancel_slot(cancel(CANCELLATION.repeat(30))).await.expect_err("a bad reason");
+    op.booking().cancel_slot(cancel(CANCELLATION.into())).await.expect("a cancelled slot");
+    vec![
+        bad,
+        worse,
+        resident.booking().create_booking(wish(0, VISIT.repeat(30), "who")).await.expect_err("a bad booking"),
+    ]
+}
+
+fn question(key: &str, kind: booking::QuestionType) -> booking::Question {
+    let choice = booking::Choice { code: "water".into(), text: text("水", "Water") };
+    booking::Question {
+        key: key.into(),
+        text: text("什么", "What"),
+        r#type: kind.into(),
+        choices: if kind == booking::QuestionType::Choice { vec![choice] } else { Vec::new() },
+        ..Default::default()
+    }
 }
 
 async fn topic(op: &Actor, resident: &Actor) -> Vec<tonic::Status> {
@@ -135,12 +175,22 @@ async fn topic(op: &Actor, resident: &Actor) -> Vec<tonic::Status> {
         name: name.into(),
         record: Some(record.clone()),
         request_id: request_id(),
+        ..Default::default()
     };
     op.deliberation().record_stage(record(&made.name)).await.expect("a record");
     let advance = deliberation::AdvanceTopicRequest { name: made.name.clone(), ..Default::default() };
     op.deliberation().advance_topic(advance).await.expect("into the archive");
     let late = op.deliberation().record_stage(record(&made.name)).await.expect_err("the topic is closed");
-    vec![bad, late]
+    let other = resident.deliberation().create_topic(topic(TITLE.into(), &unit)).await.expect("a topic").into_inner();
+    let close = |answer: String| deliberation::CloseTopicRequest {
+        name: other.name.clone(),
+        answer,
+        request_id: request_id(),
+    };
+    let long = op.deliberation().close_topic(close(CLOSING.repeat(200))).await.expect_err("a bad answer");
+    op.deliberation().close_topic(close(CLOSING.into())).await.expect("an answer");
+    let again = op.deliberation().close_topic(close(CLOSING.into())).await.expect_err("closed already");
+    vec![bad, late, long, again]
 }
 
 /// Everything that feeds and receipts tell.

@@ -30,11 +30,13 @@ impl App {
                 scope.areas.into_iter().filter(|(_, within)| *within == Within::All).map(|(area, _)| area).collect()
             }
         };
+        let now = ctx.now().micros();
+        let kept = now.saturating_sub(i64::try_from(self.parts.retention.receipts.as_micros()).unwrap_or(i64::MAX));
         let mut checks = Vec::with_capacity(CHECKS.len() + 1);
         for check in CHECKS {
             let mut found = self.empty(ctx, check.id, check.title);
             for area in &areas {
-                let result = check.run(self.store(), area, ctx.now().micros()).await?;
+                let result = check.run(self.store(), area, (now, kept)).await?;
                 found.checked += result.checked;
                 let names =
                     result.broken.into_iter().map(|(id, detail)| format!("areas/{area} {}: {detail}", RawId(id)));

@@ -261,9 +261,7 @@ impl Claim {
             _ => Err(self.wrong("WAITLISTED")),
         }
     }
-}
 
-impl Claim {
     /// One who waits can no longer have a seat: the decision that let them wait does not hold any more.
     ///
     /// # Errors

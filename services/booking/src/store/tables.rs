@@ -48,6 +48,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
            spec_enc BLOB NOT NULL, create_us INTEGER NOT NULL, PRIMARY KEY (area, id)
          ) STRICT",
         "CREATE INDEX receipt_booking ON receipt (area, booking)",
+        "CREATE INDEX receipt_created ON receipt (create_us)",
         "CREATE TABLE schedule_horizon (
            area TEXT NOT NULL, schedule TEXT NOT NULL, extend_us INTEGER NOT NULL, PRIMARY KEY (area, schedule)
          ) STRICT, WITHOUT ROWID",
@@ -93,6 +94,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
            spec_enc bytea NOT NULL, create_us bigint NOT NULL, PRIMARY KEY (area, id)
          )",
         "CREATE INDEX receipt_booking ON receipt (area, booking)",
+        "CREATE INDEX receipt_created ON receipt (create_us)",
         "CREATE TABLE schedule_horizon (
            area text NOT NULL, schedule text NOT NULL, extend_us bigint NOT NULL, PRIMARY KEY (area, schedule)
          )",

@@ -14,13 +14,23 @@ pub(crate) struct Check {
     pub(crate) id: &'static str,
     /// Text id of its title.
     pub(crate) title: &'static str,
-    /// `$1` is the area; columns `what` and `detail`.
+    /// `$1` is the area, `$2` the instant that `at` says; columns `what` and `detail`.
     broken: &'static str,
     /// `$1` is the area; column `n`.
     counted: &'static str,
+    at: At,
 }
 
-/// The invariants that single queries tell, in their order. `$2` is the present instant where it stands.
+/// Which instant a query is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// The present.
+    Now,
+    /// Since when receipts are kept: what was decided before has none any more.
+    Kept,
+}
+
+/// The invariants that single queries tell, in their order.
 ///
 /// Quotas: of the bookings of one resident and kind that all still count, each was decided on a count that included those
 /// written before it. So in the order of what they saw, the n-th has seen n at least.
@@ -33,6 +43,7 @@ pub(crate) const CHECKS: &[Check] = &[
             AND b.state IN (1, 3, 4, 5, 7) WHERE s.area = $1 AND $2 > 0 GROUP BY s.area, s.id, s.capacity, s.taken \
             HAVING COALESCE(SUM(b.party), 0) <> s.taken OR s.taken > s.capacity LIMIT 100",
         counted: "SELECT count(*) AS n FROM slot WHERE area = $1",
+        at: At::Now,
     },
     Check {
         id: "booking.waitlist",
@@ -41,6 +52,7 @@ pub(crate) const CHECKS: &[Check] = &[
             FROM booking b JOIN slot s ON s.area = b.area AND s.id = b.slot WHERE b.area = $1 AND b.state = 2 \
             AND s.state <> 2 AND s.start_us > $2 AND b.party <= s.capacity - s.taken LIMIT 100",
         counted: "SELECT count(*) AS n FROM booking WHERE area = $1 AND state = 2",
+        at: At::Now,
     },
     Check {
         id: "booking.cancelled-slot",
@@ -49,6 +61,7 @@ pub(crate) const CHECKS: &[Check] = &[
             JOIN slot s ON s.area = b.area AND s.id = b.slot WHERE b.area = $1 AND $2 > 0 AND s.state = 2 \
             AND b.state IN (1, 2, 3) LIMIT 100",
         counted: "SELECT count(*) AS n FROM slot WHERE area = $1 AND state = 2",
+        at: At::Now,
     },
     Check {
         id: "booking.quota",
@@ -67,14 +80,16 @@ pub(crate) const CHECKS: &[Check] = &[
             ROW_NUMBER() OVER (PARTITION BY resident, kind ORDER BY used_open, id) AS nth FROM booking \
             WHERE area = $1 AND state <= 4) o WHERE used_open < nth - 1) q LIMIT 100",
         counted: "SELECT count(*) AS n FROM booking WHERE area = $1 AND state <= 5",
+        at: At::Now,
     },
     Check {
         id: "booking.refusal-has-receipt",
         title: "INVARIANT_REFUSAL_HAS_RECEIPT",
-        broken: "SELECT b.id AS what, 'refused without a receipt' AS detail FROM booking b WHERE b.area = $1 AND $2 > 0 \
-            AND b.state = 8 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.area = b.area AND r.booking = b.id \
+        broken: "SELECT b.id AS what, 'refused without a receipt' AS detail FROM booking b WHERE b.area = $1 \
+            AND b.state = 8 AND b.update_us >= $2 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.area = b.area AND r.booking = b.id \
             AND r.verdict IN ('deny', 'refused')) LIMIT 100",
         counted: "SELECT count(*) AS n FROM booking WHERE area = $1 AND state = 8",
+        at: At::Kept,
     },
 ];
 
@@ -87,11 +102,15 @@ pub(crate) struct Found {
 
 impl Check {
     /// Runs the check in one area.
-    pub(crate) async fn run(&self, store: &Store, area: &str, now_us: i64) -> Result<Found> {
+    pub(crate) async fn run(&self, store: &Store, area: &str, (now_us, kept_us): (i64, i64)) -> Result<Found> {
         let reader = store.reader();
         let row = one(reader, self.counted, vec![area.into()]).await?;
         let checked = row.map_or(Ok(0), |row| get(&row, "n"))?;
-        let rows = all(reader, self.broken, vec![area.into(), now_us.into()]).await?;
+        let at_us = match self.at {
+            At::Now => now_us,
+            At::Kept => kept_us,
+        };
+        let rows = all(reader, self.broken, vec![area.into(), at_us.into()]).await?;
         let broken = rows.iter().map(|row| Ok((get(row, "what")?, get(row, "detail")?)));
         Ok(Found { checked, broken: broken.collect::<Result<_>>()? })
     }

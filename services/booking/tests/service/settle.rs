@@ -20,6 +20,15 @@ async fn confirmed(suite: &Suite) -> Booking {
     booking
 }
 
+/// Moves the clock, and waits until the holds have been compared with the bookings at the new hour.
+async fn compared(suite: &Suite, hours: i64) {
+    let compared = |world: &crate::stubs::World| world.calls.lock().get("ListHolds").copied().unwrap_or_default();
+    suite.eventually("compared", |world| compared(world) > 0).await;
+    let before = compared(&suite.world);
+    suite.clock.advance_to(START.plus_secs(hours * HOUR));
+    suite.eventually("compared again", |world| compared(world) > before).await;
+}
+
 async fn settled(suite: &Suite, name: &str, wanted: Settlement) -> Booking {
     for _ in 0..500 {
         let booking = suite.get(name).await;
@@ -35,7 +44,7 @@ async fn settled(suite: &Suite, name: &str, wanted: Settlement) -> Booking {
 async fn a_refused_capture_is_seen_on_the_booking_and_asked_for_again() {
     for suite in suites().await {
         let booking = confirmed(&suite).await;
-        suite.clock.advance_to(START.plus_secs(6 * HOUR));
+        compared(&suite, 6).await;
         *suite.world.refusals.lock() = 1;
         suite.complete(OPERATOR, &booking.name).await.expect("completes");
         settled(&suite, &booking.name, Settlement::Failed).await;

@@ -88,41 +88,12 @@ impl App {
             secret.reasons.push(self.reason(SLOT_FULL, "REASON_SLOT_FULL", &[]));
             waiting_enc = self.seal_secret(&slot.area, asked.id, &secret);
         }
-        let (unit, home_unit) = unit_in(&slot.area, facts.who);
-        let row = BookingRow {
-            area: slot.area.clone(),
-            id: asked.id,
-            slot: slot.id,
-            offering: slot.offering.clone(),
-            kind: slot.kind.clone(),
-            mode: i64::from(offering.mode),
-            tags: offering.tags.join(","),
-            resident: asked.resident.clone(),
-            unit,
-            station_unit: fence.station_unit.to_owned(),
-            booked_by: asked.booked_by.clone(),
-            on_behalf: asked.on_behalf,
-            party: facts.wanted.party,
-            state: State::Refused,
-            priority: decision.scores.last().copied().unwrap_or(0),
-            seq: 0,
-            price_asset: price.as_ref().map(|p| p.asset.clone()).unwrap_or_default(),
-            price_value: price.as_ref().map_or(0, |p| p.value),
-            hold: String::new(),
-            settlement: Settlement::None,
-            tries: 0,
-            window: slot.window(),
-            week: fence.local.week,
-            month: fence.local.month,
-            expires: None,
-            used: fence.counts,
-            home_unit,
-            spec: Vec::new(),
-            secret_enc,
-            created: now,
-            updated: now,
-            version: 1,
-        };
+        let mut row = row_of(asked, facts, &fence, now);
+        row.priority = decision.scores.last().copied().unwrap_or(0);
+        if let Some(price) = price {
+            (row.price_asset, row.price_value) = (price.asset, price.value);
+        }
+        row.secret_enc = secret_enc;
         let queue = facts.queue.as_deref().unwrap_or_default();
         Ok(Place {
             ctx: ctx.clone(),
@@ -196,6 +167,46 @@ impl App {
             spec_enc: self.seal_receipt(area, id, told),
             created: now,
         }
+    }
+}
+
+/// The booking before anything is decided: free, refused, with nothing told.
+fn row_of(asked: &Asked, facts: &Facts<'_>, fence: &Fence<'_>, now: Timestamp) -> BookingRow {
+    let (slot, offering) = (facts.slot, facts.offering);
+    let (unit, home_unit) = unit_in(&slot.area, facts.who);
+    BookingRow {
+        area: slot.area.clone(),
+        id: asked.id,
+        slot: slot.id,
+        offering: slot.offering.clone(),
+        kind: slot.kind.clone(),
+        mode: i64::from(offering.mode),
+        tags: offering.tags.join(","),
+        resident: asked.resident.clone(),
+        unit,
+        station_unit: fence.station_unit.to_owned(),
+        booked_by: asked.booked_by.clone(),
+        on_behalf: asked.on_behalf,
+        party: facts.wanted.party,
+        state: State::Refused,
+        priority: 0,
+        seq: 0,
+        price_asset: String::new(),
+        price_value: 0,
+        hold: String::new(),
+        settlement: Settlement::None,
+        tries: 0,
+        window: slot.window(),
+        week: fence.local.week,
+        month: fence.local.month,
+        expires: None,
+        used: fence.counts,
+        home_unit,
+        spec: Vec::new(),
+        secret_enc: Vec::new(),
+        created: now,
+        updated: now,
+        version: 1,
     }
 }
 

@@ -1,4 +1,4 @@
-use chrono::{Datelike as _, TimeZone as _, Timelike as _};
+use chrono::{Datelike as _, NaiveDate, Offset as _};
 use chrono_tz::{Asia, Europe};
 use proptest::prelude::*;
 
@@ -91,6 +91,22 @@ fn a_schedule_without_a_rule_happens_once() {
 }
 
 #[test]
+fn a_rule_is_too_dense_when_any_stretch_of_its_first_year_is() {
+    let december = Series {
+        duration_min: 1440,
+        slot_min: 5,
+        ..series(
+            "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18",
+            "2026-01-01T00:00",
+            Asia::Shanghai,
+        )
+    };
+    assert_eq!(december.check_density(10), Ok(()));
+    assert_eq!(december.check_density(20), Err(SeriesError::TooMany { max: MAX_SLOTS }));
+    assert_eq!(series("FREQ=DAILY", "2026-01-01T09:00", Asia::Shanghai).check_density(92), Ok(()));
+}
+
+#[test]
 fn rules_that_are_wrong_or_endless_are_refused() {
     for bad in ["FREQ=HOURLY", "FREQ=SOMETIMES", "BYDAY=MO", "FREQ=DAILY;UNTIL=soon", "FREQ=DAILY;BYSECOND=3"] {
         assert!(series(bad, "2026-11-07T09:00", Asia::Shanghai).check().is_err(), "{bad}");
@@ -100,45 +116,63 @@ fn rules_that_are_wrong_or_endless_are_refused() {
     assert_eq!(far, Err(SeriesError::TooMany { max: MAX_SLOTS }));
 }
 
+/// Rules with what they mean, said of one day without any knowledge of RFC 5545: the day, and the day of the first start.
+type Meaning = fn(NaiveDate, NaiveDate) -> bool;
+
+fn last_sunday(day: NaiveDate) -> bool {
+    day.weekday() == chrono::Weekday::Sun && (day + Duration::days(7)).month() != day.month()
+}
+
+const RULES: [(&str, Meaning); 6] = [
+    ("FREQ=DAILY", |_, _| true),
+    ("FREQ=DAILY;INTERVAL=3", |day, first| (day - first).num_days() % 3 == 0),
+    ("FREQ=WEEKLY;BYDAY=MO,SU", |day, _| matches!(day.weekday(), chrono::Weekday::Mon | chrono::Weekday::Sun)),
+    ("FREQ=MONTHLY;BYDAY=-1SU", |day, _| last_sunday(day)),
+    ("FREQ=MONTHLY;BYMONTHDAY=29,30,31", |day, _| day.day() >= 29),
+    ("FREQ=YEARLY;BYMONTH=3,10;BYDAY=-1SU", |day, _| [3, 10].contains(&day.month()) && last_sunday(day)),
+];
+
 fn rules() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec![
-        "FREQ=DAILY",
-        "FREQ=DAILY;INTERVAL=3",
-        "FREQ=WEEKLY;BYDAY=MO,SU",
-        "FREQ=MONTHLY;BYDAY=-1SU",
-        "FREQ=MONTHLY;BYMONTHDAY=29,30,31",
-        "FREQ=YEARLY;BYMONTH=3,10;BYDAY=-1SU",
-    ])
+    prop::sample::select(RULES.map(|(rule, _)| rule).to_vec())
+}
+
+/// The instant of a local time in Berlin: the earlier of two, and reckoned by winter time when there is none.
+fn in_berlin(local: NaiveDateTime) -> Timestamp {
+    let by = |hours: i64| local.and_utc() - Duration::hours(hours);
+    let holds = |hours: &i64| {
+        let offset = by(*hours).with_timezone(&Europe::Berlin).offset().fix();
+        i64::from(offset.local_minus_utc()) == hours * 3600
+    };
+    by([2, 1].into_iter().find(holds).unwrap_or(1)).into()
+}
+
+/// The slots of a rule, found by asking of every day and every slot whether it belongs.
+fn by_hand(meaning: Meaning, start: NaiveDateTime, slots: i64, (from, until): (Timestamp, Timestamp)) -> Vec<Span> {
+    let days = (0..900).map(|i| start + Duration::days(i)).filter(|local| meaning(local.date(), start.date()));
+    let minutes = |at: Timestamp, n: i64| at.plus_secs(n * 20 * 60);
+    let cut = |local| (0..slots).map(move |i| (in_berlin(local), i));
+    let spans = days.flat_map(cut).map(|(at, i)| Span { start: minutes(at, i), end: minutes(at, i + 1) });
+    let mut spans: Vec<Span> = spans.filter(|span| span.end > from && span.start < until).collect();
+    spans.sort();
+    spans
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn slots_are_sorted_distinct_whole_and_at_the_local_hour(
-        rule in rules(), hour in 0_u32..24, minute in prop::sample::select(vec![0_u32, 15, 30, 45]), day in 0_i64..700,
+    fn slots_are_those_that_a_count_of_the_days_finds(
+        (rule, meaning) in prop::sample::select(RULES.to_vec()),
+        hour in 0_u32..24,
+        minute in prop::sample::select(vec![0_u32, 15, 30, 45]),
+        day in 0_i64..700,
     ) {
         let start = parse_local(&format!("2026-01-01T{hour:02}:{minute:02}")).expect("a local time");
         let series = Series { start, slot_min: 20, ..series(rule, "2026-01-01T00:00", Europe::Berlin) };
         let from = at("2026-01-01T00:00:00Z").plus_secs(day * 86_400);
         let until = from.plus_secs(60 * 86_400);
         let spans = series.slots(from, until).expect("slots");
-        prop_assert!(spans.windows(2).all(|pair| pair[0].start < pair[1].start));
-        for span in &spans {
-            prop_assert_eq!(span.end.micros() - span.start.micros(), 20 * 60_000_000);
-            prop_assert!(span.end > from && span.start < until);
-        }
-        let local = |s: &Span| s.start.to_chrono().with_timezone(&Europe::Berlin);
-        for span in &spans {
-            let here = local(span);
-            let begins = here.hour() == hour && here.minute() == minute;
-            if begins {
-                // The same local start never yields two occurrences, not even when it is ambiguous.
-                let same = spans.iter().filter(|s| local(s).naive_local() == here.naive_local()).count();
-                let twice = Europe::Berlin.from_local_datetime(&here.naive_local()).earliest() != Europe::Berlin.from_local_datetime(&here.naive_local()).latest();
-                prop_assert!(same == 1 || twice);
-            }
-        }
+        prop_assert_eq!(spans, by_hand(meaning, start, 3, (from, until)));
     }
 
     #[test]
