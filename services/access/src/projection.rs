@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use linli_kernel::Timestamp;
 use linli_kit::call::Ctx;
-use linli_kit::feed::{ConsumerConfig, ConsumerHandle, EventGate, Handler, Visibility, spawn_consumer};
+use linli_kit::feed::{ConsumerConfig, ConsumerHandle, EventGate, EventSource, Handler, Visibility, spawn_consumer};
 use linli_kit::serve::ServiceParts;
 use linli_kit::store::{Migration, Store, Tx};
 use linli_kit::{Caller, Error, Result};
@@ -18,6 +18,8 @@ use linli_proto::events::Event;
 use linli_proto::org::{AppointmentChanged, AreaChanged, UnitChanged};
 use prost::Message as _;
 use sea_orm::{ConnectionTrait as _, DbBackend, QueryResult, Statement, Value};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::decide::{Access, STALE_AFTER, Within};
 use crate::snapshot::{AreaRow, GrantRow, Snapshot, UnitRow};
@@ -79,19 +81,33 @@ pub const COLUMNS: &[(&str, &str)] = &[
 /// # Errors
 /// When the projection's tables cannot be read.
 pub async fn start_projection(parts: &ServiceParts, access: &Access) -> Result<Arc<ConsumerHandle>> {
-    access.replace(load(&parts.store).await?);
+    follow(&parts.store, parts.feed_source(), access, &parts.cancel, &parts.tasks).await
+}
+
+async fn follow(
+    store: &Store,
+    source: Arc<dyn EventSource>,
+    access: &Access,
+    cancel: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<Arc<ConsumerHandle>> {
+    access.replace(load(store).await?);
     let mut config = ConsumerConfig::new("access", PROJECTION_STREAM);
     (config.fetch, config.batch, config.wait) = (1000, 200, WAIT);
-    let handle = Arc::new(spawn_consumer(parts.store.clone(), config, parts.feed_source(), Projector, &parts.cancel));
+    let handle = Arc::new(spawn_consumer(store.clone(), config, source, Projector, cancel));
     access.follows().start(handle.clone());
-    let (store, access, cancel) = (parts.store.clone(), access.clone(), parts.cancel.clone());
+    let (store, access, cancel) = (store.clone(), access.clone(), cancel.clone());
     let mut status = handle.subscribe();
-    parts.tasks.spawn(async move {
+    tasks.spawn(async move {
         // Rows of an earlier run may have been read before this one's consumer moved on: the first turn always loads.
         let mut loaded = None;
         while !cancel.is_cancelled() {
-            let position = status.borrow_and_update().position;
-            if loaded == Some(position) {
+            // An event that was parked is applied without the position moving.
+            let at = {
+                let status = status.borrow_and_update();
+                (status.position, status.parked)
+            };
+            if loaded == Some(at) {
                 tokio::select! {
                     () = cancel.cancelled() => return,
                     changed = status.changed() => if changed.is_err() { return },
@@ -103,7 +119,7 @@ pub async fn start_projection(parts: &ServiceParts, access: &Access) -> Result<A
                 Ok(snapshot) => {
                     access.replace(snapshot);
                     access.follows().loaded();
-                    loaded = Some(position);
+                    loaded = Some(at);
                 }
                 Err(error) => tracing::warn!(%error, "the roles could not be read; the last ones stay"),
             }
@@ -281,3 +297,6 @@ impl EventGate for Access {
         Ok(Visibility::Areas(areas))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use linli_kernel::{ManualClock, Timestamp};
 
 use super::*;
 use crate::feed::{EventLog, Visibility, sequencer};
-use crate::store::EventDraft;
-use crate::testing::{ctx, stores};
+use crate::store::{EventDraft, Migration};
+use crate::testing::{ctx, stores, stores_with};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -87,5 +87,44 @@ async fn rows_that_are_over_go_and_those_that_are_not_stay() {
         let swept = sweep(&store, &clock, KIT, &settings, &guard, &stop).await.expect("sweeps");
         let expected = [("event", 0), ("idempotency", 1), ("durable_call", 2), ("operation", 0)];
         assert_eq!(swept, expected, "{:?}", store.engine());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_services_own_rows_go_after_the_time_that_the_settings_give_them() {
+    const PAPERS: &[Migration] = &[Migration {
+        version: 1000,
+        name: "test: papers",
+        sqlite: &["CREATE TABLE paper (area TEXT NOT NULL, id INTEGER NOT NULL, create_us INTEGER NOT NULL) STRICT"],
+        postgres: &["CREATE TABLE paper (area text NOT NULL, id bigint NOT NULL, create_us bigint NOT NULL)"],
+    }];
+    const KEPT: &[Kept] = &[Kept::Rows {
+        table: "paper",
+        key: "area, id",
+        over: "create_us < $1",
+        clock: Instants::Suite,
+        keep: |settings| settings.receipts,
+    }];
+    for store in stores_with("test", PAPERS).await {
+        store
+            .write("fill", |tx| {
+                Box::pin(async move {
+                    for secs in [10_i64, 20, 90, 100] {
+                        let sql = "INSERT INTO paper (area, id, create_us) VALUES ('a', $1, $2)";
+                        rows::execute(tx.conn(), sql, vec![secs.into(), (secs * 1_000_000).into()]).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .expect("commits");
+        let guard = Guard::acquire(&store, "retention.service", LONG).await.expect("answers").expect("is free");
+        let (clock, stop) = (ManualClock::new(Timestamp::from_secs(130)), CancellationToken::new());
+        let settings = Settings { receipts: Duration::from_secs(40), batch: 1, ..Settings::default() };
+        let swept = sweep(&store, &clock, KEPT, &settings, &guard, &stop).await.expect("sweeps");
+        assert_eq!(swept, [("paper", 2)], "{:?}", store.engine());
+        let left = rows::all(store.reader(), "SELECT id FROM paper ORDER BY id", vec![]).await.expect("reads");
+        let left: Vec<i64> = left.iter().map(|row| rows::get(row, "id").expect("a number")).collect();
+        assert_eq!(left, [90, 100], "{:?}", store.engine());
     }
 }

@@ -356,6 +356,11 @@ impl<'a, H: Handler> Follower<'a, H> {
             self.report();
         }
         let next = parked::next_due(&self.parts.store, name).await?;
+        if next.is_none() {
+            // An operator gave up what was left.
+            self.recount().await?;
+            self.report();
+        }
         let left = next.map(|at| (at - rows::machine_us()).max(1_000).unsigned_abs());
         Ok(left.map_or(self.parts.config.wait, Duration::from_micros))
     }
