@@ -96,7 +96,7 @@ async fn a_household_without_an_adult_has_no_vote() {
         let of = async |born_by_year| {
             suite.deliberation().list_electors(list(born_by_year)).await.expect("electors").into_inner().electors
         };
-        assert_eq!(of(2008).await, [adults.clone()]);
+        assert_eq!(of(2008).await, std::slice::from_ref(&adults));
         let mut all = vec![adults, children, unknown];
         all.sort();
         assert_eq!(of(0).await, all, "no bound of age; the empty household still has nobody to vote");
