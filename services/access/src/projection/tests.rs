@@ -26,7 +26,7 @@ fn ctx(method: &str) -> Ctx {
 }
 
 fn appointed(name: &str, ended: bool) -> EventDraft {
-    let end_time = ended.then(|| prost_types::Timestamp { seconds: 1, nanos: 0 });
+    let end_time = ended.then_some(prost_types::Timestamp { seconds: 1, nanos: 0 });
     let payload = pb::AppointmentChanged {
         appointment: format!("areas/xinhua/appointments/{name}"),
         appointee: WORKER.to_owned(),

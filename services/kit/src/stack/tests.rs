@@ -236,6 +236,7 @@ async fn what_finds_no_place_is_shed_by_class_and_told_when_to_come_again() {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "plays tonic, which makes its own statuses")]
 #[tokio::test]
 async fn what_tonic_refuses_gets_the_typed_form_in_the_callers_language() {
     let rig = rig(Limits::default(), |_| {
