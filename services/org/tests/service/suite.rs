@@ -334,7 +334,7 @@ impl Suite {
         }
         let (held, release, wanted) = (Arc::new(Notify::new()), Arc::new(Notify::new()), calls.len());
         let holder = {
-            let (store, lock) = (self.store.clone(), format!("{lock} FOR UPDATE"));
+            let (store, lock) = (self.store.clone(), format!("{lock} FOR NO KEY UPDATE"));
             let (held, release) = (held.clone(), release.clone());
             tokio::spawn(async move {
                 let (lock, held, release) = (&lock, &held, &release);
