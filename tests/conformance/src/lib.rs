@@ -17,6 +17,8 @@ mod plugins;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod web;
+#[cfg(test)]
 mod wire;
 #[cfg(test)]
 mod world;

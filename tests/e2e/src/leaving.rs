@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use linli_harness::seed::{self, request_id};
-use linli_harness::{TestSuite, engines};
+use linli_harness::{TestSuite, engines, until};
 use linli_proto::{booking, org};
+use sea_orm::ConnectionTrait as _;
 
 use crate::setting::{barber, book, haircut, known_to_booking};
 
@@ -37,6 +38,54 @@ async fn a_household_whose_author_left_is_there_once_after_a_repeat_with_its_peo
         let left = listed.iter().filter(|h| h.import_key.starts_with("left-"));
         assert_eq!(left.clone().count(), 7, "{engine:?}: each is there once");
         assert!(left.into_iter().all(|h| h.people_count == 3), "{engine:?}: each has its people");
+        suite.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_waits_for_the_database_when_its_author_leaves_is_made_without_a_repeat() {
+    for engine in engines() {
+        let suite = TestSuite::start(engine).await.expect("the suite starts");
+        let op = suite.operator();
+        seed::community(&op, "xinhua").await;
+        let store = suite.suite().stores().iter().find(|store| store.service() == "org").expect("org is here").clone();
+        let household = org::Household {
+            unit: "areas/xinhua/units/micro-1".into(),
+            import_key: "left".into(),
+            ..Default::default()
+        };
+        let draft = org::HouseholdDraft { household: Some(household), request_id: request_id(), ..Default::default() };
+        let request = org::BatchCreateHouseholdsRequest { parent: "areas/xinhua".into(), requests: vec![draft] };
+        let (held, left) = (&tokio::sync::Notify::new(), &tokio::sync::Notify::new());
+        let holding = store.write("test.hold", |tx| {
+            Box::pin(async move {
+                // On SQLite the transaction itself keeps others from writing.
+                if tx.engine() == linli_kit::store::Engine::Postgres {
+                    tx.conn().execute_unprepared("LOCK TABLE household IN EXCLUSIVE MODE").await?;
+                }
+                held.notify_one();
+                left.notified().await;
+                Ok(())
+            })
+        });
+        let leaving = async {
+            held.notified().await;
+            let mut client = op.org();
+            // Nothing can be answered while the table is held; what the author has sent has long arrived by then.
+            let call = client.batch_create_households(request);
+            let answered = tokio::time::timeout(Duration::from_secs(1), call).await;
+            assert!(answered.is_err(), "{engine:?}: the author left before the answer: {answered:?}");
+            left.notify_one();
+        };
+        let (released, ()) = tokio::join!(holding, leaving);
+        released.expect("the hold ends");
+        let request =
+            org::ListHouseholdsRequest { parent: "areas/xinhua".into(), page_size: 1000, ..Default::default() };
+        until("the household is there", || async {
+            let listed = op.org().list_households(request.clone()).await.ok()?.into_inner().households;
+            listed.iter().any(|household| household.import_key == "left").then_some(())
+        })
+        .await;
         suite.stop().await;
     }
 }

@@ -15,4 +15,6 @@ mod markers;
 #[cfg(test)]
 mod profiles;
 #[cfg(test)]
+mod revocation;
+#[cfg(test)]
 mod setting;

@@ -48,7 +48,11 @@ pub async fn empty_database(name: &str) -> Result<Option<String>> {
     Ok(Some(format!("{base}/{name}")))
 }
 
-pub(crate) async fn config(engine: Engine, dir: &Path) -> Result<EngineConfig> {
+/// A database of its own for the suite in `dir`.
+///
+/// # Errors
+/// When the test server does not answer.
+pub async fn config(engine: Engine, dir: &Path) -> Result<EngineConfig> {
     match engine {
         Engine::Sqlite => Ok(EngineConfig::Sqlite { dir: dir.join("db") }),
         Engine::Postgres => {

@@ -19,6 +19,7 @@ use linli_kernel::{ManualClock, Timestamp};
 use tonic::transport::{Channel, Endpoint};
 
 pub use actor::{Actor, Refusal, Wire, refusal};
+pub use database::config as database;
 pub use database::{Engine, empty_database, engines};
 pub use process::{Processes, Spread};
 
