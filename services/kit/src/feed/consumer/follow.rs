@@ -36,6 +36,14 @@ pub(super) struct Parts<H> {
     pub(super) shared: Shared,
 }
 
+impl<H> Parts<H> {
+    /// The cursor, created when there is none.
+    async fn cursor(&self, guard: &Guard) -> Result<i64> {
+        let config = &self.config;
+        cursor::open(&self.store, guard, &config.name, &config.stream, config.start_after).await
+    }
+}
+
 /// Follows the feed until the token is cancelled or the lease is lost.
 pub(super) async fn run<H: Handler>(parts: Arc<Parts<H>>, guard: Guard, token: CancellationToken) {
     parts.shared.change(|status| status.holds_lease = true);
@@ -70,8 +78,7 @@ struct Follower<'a, H> {
 
 impl<'a, H: Handler> Follower<'a, H> {
     async fn open(parts: &'a Parts<H>, guard: &'a Guard, token: &'a CancellationToken) -> Result<Self> {
-        let config = &parts.config;
-        let position = cursor::open(&parts.store, guard, &config.name, &config.stream, config.start_after).await?;
+        let position = parts.cursor(guard).await?;
         let mut follower = Self { parts, guard, token, position, parked: 0, blocked: HashSet::new() };
         follower.recount().await?;
         follower.report();
@@ -105,6 +112,10 @@ impl<'a, H: Handler> Follower<'a, H> {
                 self.stands_still(&error);
                 lease::pause(self.token, backoff(FIRST_PAUSE, LONGEST_PAUSE, failures)).await;
                 failures = (failures + 1).min(8);
+                if is_missed(&error) {
+                    // An operator may have moved the cursor.
+                    self.position = self.parts.cursor(self.guard).await?;
+                }
             }
         }
         Ok(())

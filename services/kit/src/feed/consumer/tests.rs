@@ -307,8 +307,9 @@ async fn a_consumer_that_has_missed_events_stands_still_and_says_so_until_an_ope
         until("it says so", async || new.status().stuck == "CURSOR_TOO_OLD").await;
         assert_eq!(new.position(), 0);
         new.shutdown().await;
-        assert!(skip_to(&store, "recorder", 2).await.expect("answers"));
         let handle = spawn(&store, config(), &log, &handler);
+        until("it says so", async || handle.status().stuck == "CURSOR_TOO_OLD").await;
+        assert!(skip_to(&store, "recorder", 2).await.expect("answers"), "also while it runs");
         caught_up(&handle, 3).await;
         handle.shutdown().await;
         assert_eq!(
