@@ -167,3 +167,49 @@ async fn who_does_not_hear_of_roles_changes_nothing_and_reads_on() {
         org.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_has_missed_what_org_no_longer_tells_takes_the_roles_as_they_stand() {
+    for engine in engines() {
+        let suite = TestSuite::start(engine).await.expect("the suite starts");
+        let operator = suite.operator();
+        seed::community(&operator, "xinhua").await;
+        seed::appoint(&operator, "xinhua", DESK, "", "secretary").await;
+        let ended = seed::appoint(&operator, "xinhua", "systems/former", "", "secretary").await;
+        for who in [DESK, "systems/former"] {
+            let desk = suite.actor(who);
+            until("the desk may read", || async { reads("points", &desk).await.ok() }).await;
+        }
+        let request = org::EndAppointmentRequest { name: ended.name, end_time: None, request_id: request_id() };
+        operator.org().end_appointment(request).await.expect("the appointment ends");
+        let former = suite.actor("systems/former");
+        until("the former may not", || async { reads("points", &former).await.err() }).await;
+        // Points is restored from before it heard of anything; org's first events are gone meanwhile.
+        let store = |name: &str| suite.suite().stores().iter().find(|s| s.service() == name).expect("is here").clone();
+        run(&store("points"), &["UPDATE consumer SET position = 0 WHERE name = 'access'", "DELETE FROM access_grant"])
+            .await;
+        run(&store("org"), &["DELETE FROM event", "UPDATE feed_head SET oldest = newest + 1"]).await;
+        let suite = suite.restart().await.expect("starts again");
+        let desk = suite.actor(DESK);
+        until("points knows the desk again", || async { reads("points", &desk).await.ok() }).await;
+        let heard = || async { (changes("points", &desk).await.code() == Code::InvalidArgument).then_some(()) };
+        until("points is sure of it", heard).await;
+        let former = suite.actor("systems/former");
+        let refused = reads("points", &former).await.expect_err("the term is over");
+        assert_eq!(refused.code(), Code::PermissionDenied, "{engine:?}");
+        suite.stop().await;
+    }
+}
+
+async fn run(store: &linli_kit::store::Store, statements: &[&'static str]) {
+    use sea_orm::ConnectionTrait as _;
+    let writing = store.write("test", |tx| {
+        Box::pin(async move {
+            for sql in statements {
+                tx.conn().execute_unprepared(sql).await?;
+            }
+            Ok(())
+        })
+    });
+    writing.await.expect("commits");
+}
