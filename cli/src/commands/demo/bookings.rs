@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use linli_proto::booking::{
     Booking, BookingState, CancelBookingRequest, CompleteBookingRequest, CreateBookingRequest, GetBookingRequest,
-    ListSlotsRequest, MealDetails, MealService, Slot, VisitDetails, booking,
+    ListSlotsRequest, MealDetails, MealService, Slot, booking,
 };
 use linli_proto::common::{Answer, answer};
 use linli_proto::org::Person;
@@ -21,6 +21,8 @@ pub(super) struct Booked {
     pub(super) lunches: Vec<String>,
     pub(super) shifts: Vec<String>,
     pub(super) repairs: Vec<String>,
+    /// Who pays 10 points for a repair, when it is done.
+    pub(super) payer: String,
     pub(super) hearts: Vec<String>,
     pub(super) flowers: Vec<String>,
 }
@@ -52,12 +54,12 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> Result<Booked> {
     stage.heading(3, "Bookings: haircuts at xinhua, lunch at guanba, repairs at xinhe (M09, M63, M48)");
     haircuts(stage, &mut booked).await?;
     lunches(stage, &mut booked).await?;
-    repairs(stage, &mut booked).await?;
+    super::repairs::play(stage, &mut booked).await?;
     shifts(stage, &mut booked).await?;
     Ok(booked)
 }
 
-fn age(person: &Person) -> i32 {
+pub(super) fn age(person: &Person) -> i32 {
     if person.birth_year == 0 { 0 } else { YEAR - person.birth_year }
 }
 
@@ -125,36 +127,54 @@ async fn refuse_second(stage: &mut Stage<'_>, chairs: &[Slot], confirmed: &[(Boo
     let (_, person) = confirmed.last().context("a confirmed booking")?;
     let second = chairs.get(1).context("a second haircut slot")?;
     let again = book(&stage.actor(&person.name)?, "xinhua", seat(second, person)).await?;
-    let reason = again.reasons.first().map(|r| (r.code.clone(), r.message.clone())).unwrap_or_default();
-    stage.line(format!("a second haircut this month is refused: {} ({})", reason.1, reason.0));
-    stage.expect(again.state() == BookingState::Refused, "a second haircut in a month is refused");
-    let chinese = reason.1.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
-    stage.expect(chinese, "the reason of a refusal is in Chinese");
+    let why = refused(stage, &again, "already-this-month");
+    stage.line(format!("a second haircut this month is refused: {why}"));
+    stage.expect(why == "本月已约 1 次，上限 1 次", format!("the reason says the count and the limit, not {why:?}"));
     Ok(())
 }
 
-/// A cancellation: the oldest of those who wait moves up, although younger ones asked before.
+/// Expects that a booking was refused for exactly this reason; answers the reason as the resident reads it.
+fn refused(stage: &mut Stage<'_>, booking: &Booking, code: &str) -> String {
+    let codes: Vec<&str> = booking.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    let what = format!("{:?} for {codes:?} came where a refusal for {code} was expected", booking.state());
+    stage.expect(booking.state() == BookingState::Refused && codes == [code], what);
+    booking.reasons.first().map(|reason| reason.message.clone()).unwrap_or_default()
+}
+
+/// The place in the queue that xinhua's rule gives: elders of 70 and over by age, before them and among them registered needs.
+fn score(person: &Person) -> i32 {
+    let lift = |tag: &str, by: i32| if person.tags.iter().any(|own| own == tag) { by } else { 0 };
+    let elder = if age(person) >= 70 { 1000 + age(person) } else { 0 };
+    elder + lift("disability", 400) + lift("living-alone", 200)
+}
+
+/// A cancellation: the first by xinhua's rule moves up, although younger ones asked before.
 async fn move_up(
     stage: &mut Stage<'_>,
     confirmed: &[(Booking, &Person)],
     waiting: &[(Booking, &Person)],
 ) -> Result<()> {
+    // Who waits has waited a while: `linli verify` recounts the order of those who came before the seat was free.
+    stage.advance(2, 9, 0).await?;
+    // The first among equals is who asked first.
+    let (first, elder) = waiting.iter().rev().max_by_key(|(_, person)| score(person)).context("somebody waits")?;
     let (given_up, who) = confirmed.first().context("a confirmed booking")?;
     let request = CancelBookingRequest { name: given_up.name.clone(), ..Default::default() };
     stage.actor(&who.name)?.booking().cancel_booking(request).await.context("cancelling a haircut")?;
     let mut promoted = Vec::new();
-    for (booking, person) in waiting {
+    for (booking, _) in waiting {
         let now = stage.operator.booking().get_booking(GetBookingRequest { name: booking.name.clone() }).await?;
         if now.into_inner().state() == BookingState::Confirmed {
-            promoted.push(age(person));
+            promoted.push(booking.name.as_str());
         }
     }
-    stage.line(format!("one gives up a chair; up moves the one of {promoted:?} years"));
-    stage.expect(promoted.len() == 1 && promoted[0] >= 70, "one elder of 70 or more moves up");
+    stage.line(format!("one gives up a chair; up moves the one of {} years", age(elder)));
+    let what = format!("{promoted:?} moved up, not {} of {} years", first.name, age(elder));
+    stage.expect(promoted == [first.name.as_str()] && age(elder) >= 70, what);
     Ok(())
 }
 
-fn choice(key: &str, code: &str) -> Answer {
+pub(super) fn choice(key: &str, code: &str) -> Answer {
     Answer { key: key.to_owned(), value: Some(answer::Value::Choice(code.to_owned())) }
 }
 
@@ -186,7 +206,7 @@ async fn lunches(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
         };
         let made = book(&secretary, "guanba", booking).await?;
         if made.state() == BookingState::Confirmed {
-            delivered += usize::from(deliver);
+            delivered += usize::from(reads_back(stage, &made.name, deliver.then_some(&person.household)).await?);
             booked.lunches.push(made.name);
         } else {
             stage.expect(false, format!("an elder's lunch came to {:?}: {:?}", made.state(), made.reasons));
@@ -194,6 +214,8 @@ async fn lunches(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let wanted = elders.len().div_ceil(5);
+    stage.expect(delivered == wanted, format!("{wanted} lunches go to the elders' homes, not {delivered}"));
     stage.line(format!("guanba: lunch for {} elders of 80+ living alone, {delivered} delivered", booked.lunches.len()));
     stage.expect(booked.lunches.len() >= 80, "at least 80 elders get lunch");
 
@@ -208,49 +230,23 @@ async fn lunches(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
         ..Default::default()
     };
     let made = book(&stage.actor(&young.name)?, "guanba", booking).await?;
-    let why = made.reasons.first().map(|r| r.message.clone()).unwrap_or_default();
+    let why = refused(stage, &made, "not-eligible");
     stage.line(format!("a resident of {} asks too and is told: {why}", age(young)));
-    stage.expect(made.state() == BookingState::Refused, "lunch is for elders and those in need");
     Ok(())
 }
 
-async fn repairs(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<()> {
-    let people = stage.people("xinhe").await?;
-    let slots = slots(&stage.operator, "xinhe", "repair", 7).await?;
-    let slot = slots.first().context("a repair slot")?;
-    let elder = people.iter().find(|p| age(p) >= 72 && !p.household.is_empty()).context("an elder")?;
-    let payer = people.iter().find(|p| (30..55).contains(&age(p)) && !p.household.is_empty()).context("a payer")?;
-    let poor = people.iter().filter(|p| (30..55).contains(&age(p))).nth(1).context("somebody without points")?;
-    super::thanks::opening_points(stage, "xinhe", "points", &[(payer.name.clone(), 40)]).await?;
-    for (person, what) in
-        [(elder, "free for an elder"), (payer, "10 points held"), (poor, "refused for want of points")]
-    {
-        let visit = VisitDetails { household: person.household.clone(), description: "厨房水管漏水".to_owned() };
-        let booking = Booking {
-            slot: slot.name.clone(),
-            resident: person.name.clone(),
-            answers: vec![choice("trade", "water")],
-            details: Some(booking::Details::Visit(visit)),
-            ..Default::default()
-        };
-        let actor = stage.actor(&person.name)?;
-        let made = book(&actor, "xinhe", booking).await?;
-        let settled = stage
-            .until("a repair's hold", || async {
-                let now =
-                    actor.booking().get_booking(GetBookingRequest { name: made.name.clone() }).await?.into_inner();
-                Ok((now.state() != BookingState::Pending).then_some(now))
-            })
-            .await?;
-        let wanted = if person.name == poor.name { BookingState::Refused } else { BookingState::Confirmed };
-        let price = settled.price.as_ref().map_or(0, |p| p.value);
-        stage.line(format!("xinhe: a repair for {price} points: {:?} ({what})", settled.state()));
-        stage.expect(settled.state() == wanted, format!("a repair is {wanted:?} ({what}), not {:?}", settled.state()));
-        if settled.state() == BookingState::Confirmed {
-            booked.repairs.push(settled.name);
-        }
-    }
-    Ok(())
+/// Reads a lunch again: delivered to this household, or eaten in. Answers whether it is delivered.
+async fn reads_back(stage: &mut Stage<'_>, name: &str, household: Option<&String>) -> Result<bool> {
+    let request = GetBookingRequest { name: name.to_owned() };
+    let booking = stage.operator.booking().get_booking(request).await.context("reading a lunch again")?.into_inner();
+    let Some(booking::Details::Meal(meal)) = booking.details else {
+        stage.expect(false, format!("{name} is a meal"));
+        return Ok(false);
+    };
+    let service = if household.is_some() { MealService::Delivery } else { MealService::DineIn };
+    let as_asked = meal.service() == service && meal.household == household.cloned().unwrap_or_default();
+    stage.expect(as_asked, format!("{name} is {service:?} to {household:?}, not {meal:?}"));
+    Ok(meal.service() == MealService::Delivery && !meal.household.is_empty())
 }
 
 /// Volunteers' shifts: guanba's canteen rota, twelve days of neighbour help at jinbujie, a head's duty at nanhua.

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::client::Connection;
-use crate::suite::Suite;
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use linli_proto::dev::AdvanceClockRequest;
-use linli_proto::org::{ListPeopleRequest, Person};
+use linli_proto::org::Person;
+
+use super::expected::people;
+use crate::client::Connection;
+use crate::suite::Suite;
 
 /// Everything that the acts of the demo share.
 pub(super) struct Stage<'a> {
@@ -76,23 +78,7 @@ impl<'a> Stage<'a> {
         if let Some(known) = self.people.get(area) {
             return Ok(known.clone());
         }
-        let mut all = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = ListPeopleRequest {
-                parent: format!("areas/{area}"),
-                page_size: 1000,
-                page_token,
-                ..Default::default()
-            };
-            let page = self.operator.org().list_people(request).await.with_context(|| format!("people of {area}"))?;
-            let page = page.into_inner();
-            all.extend(page.people);
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                break;
-            }
-        }
+        let all = people(&self.operator, area).await?;
         self.people.insert(area.to_owned(), all.clone());
         Ok(all)
     }
