@@ -4,7 +4,7 @@
 
 mod bookings;
 mod communities;
-mod expected;
+pub mod expected;
 mod parking;
 mod repairs;
 mod stage;
@@ -67,17 +67,17 @@ pub async fn run(args: Args) -> Result<()> {
     say("linli 邻里: a day in seven communities");
     let suite = Suite::start_with_clock(&config, &Role::all(), clock).await.map_err(describe)?;
     let played = play(&suite, &args).await;
-    let resident = played.as_ref().ok().cloned();
-    let played = played.map(|_| ());
     match &played {
-        Ok(()) => say(&format!("\nEverything was as expected, in {:.1} s.", begun.elapsed().as_secs_f64())),
+        Ok(_) => say(&format!("\nEverything was as expected, in {:.1} s.", begun.elapsed().as_secs_f64())),
         Err(problem) => say(&format!("\nThe demo failed: {problem:#}")),
     }
-    if let Some(resident) = resident.filter(|_| args.keep) {
-        keep(&suite, &resident).await?;
+    if let Ok(guest) = played.as_ref()
+        && args.keep
+    {
+        keep(&suite, guest).await?;
     }
     suite.stop().await;
-    played
+    played.map(drop)
 }
 
 /// An error of the suite with its cause, for the one who starts it.
@@ -88,8 +88,16 @@ pub(crate) fn describe(error: linli_kit::Error) -> anyhow::Error {
     }
 }
 
-/// Plays all acts; returns a resident of xinhua without a post, for whoever goes on by hand.
-async fn play(suite: &Suite, args: &Args) -> Result<String> {
+/// What somebody needs who goes on by hand.
+struct Guest {
+    /// A resident of xinhua without a post.
+    resident: String,
+    /// The next haircut that can be booked there.
+    haircut: String,
+}
+
+/// Plays all acts.
+async fn play(suite: &Suite, args: &Args) -> Result<Guest> {
     let address = suite.gateway.context("the gateway listens")?;
     let certificate = suite.certificate.clone().context("a development certificate")?;
     let token = suite.token("systems/operator").map_err(describe)?;
@@ -101,16 +109,17 @@ async fn play(suite: &Suite, args: &Args) -> Result<String> {
     thanks::play(&mut stage, &booked).await?;
     parking::play(&mut stage).await?;
     verify(&mut stage, &connection).await?;
-    let resident = plain_resident(&mut stage).await?;
+    let guest = Guest { resident: plain_resident(&mut stage).await?, haircut: next_haircut(suite, &connection).await? };
     match stage.failures() {
-        [] => Ok(resident),
+        [] => Ok(guest),
         failures => bail!("{} expectations did not hold:\n  - {}", failures.len(), failures.join("\n  - ")),
     }
 }
 
 async fn verify(stage: &mut Stage<'_>, connection: &Connection) -> Result<()> {
     stage.heading(6, "linli verify: the invariants, recounted");
-    let checks = super::verify::verify_all(connection, &communities::COMMUNITIES.map(|(c, _)| format!("areas/{c}"))).await?;
+    let checks =
+        super::verify::verify_all(connection, &communities::COMMUNITIES.map(|(c, _)| format!("areas/{c}"))).await?;
     for check in &checks {
         let mark = if check.violations.is_empty() { "✓" } else { "✗" };
         stage.line(format!("{mark} {:44} {:>8}  {}", check.invariant, check.checked, check.title));
@@ -140,18 +149,38 @@ async fn plain_resident(stage: &mut Stage<'_>) -> Result<String> {
     Ok(plain.context("a resident without a post")?.name.clone())
 }
 
-async fn keep(suite: &Suite, resident: &str) -> Result<()> {
+/// The first haircut of xinhua that can still be booked.
+async fn next_haircut(suite: &Suite, connection: &Connection) -> Result<String> {
+    let now = suite.clock.now().to_chrono().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let request = linli_proto::booking::ListSlotsRequest {
+        parent: "areas/xinhua".to_owned(),
+        filter: format!("offering = \"areas/xinhua/offerings/haircut\" AND start_time > \"{now}\""),
+        ..Default::default()
+    };
+    let slots = connection.booking().list_slots(request).await.context("xinhua's haircuts")?.into_inner().slots;
+    let next = slots.into_iter().find(|slot| slot.taken < slot.capacity);
+    Ok(next.context("a haircut that can still be booked")?.name)
+}
+
+async fn keep(suite: &Suite, guest: &Guest) -> Result<()> {
+    let Guest { resident, haircut } = guest;
     let address = suite.gateway.context("the gateway listens")?;
     let certificate = suite.certificate.as_deref().context("a development certificate")?.display().to_string();
     let token = suite.token(resident).map_err(describe)?;
     let operator = suite.token("systems/operator").map_err(describe)?;
+    let today = suite.clock.now().to_chrono().with_timezone(&beijing(1, 0, 0)?.timezone()).format("%Y-%m-%d %H:%M");
+    let call = format!("buf curl --protocol grpc --cacert {certificate} -H \"Authorization: Bearer {token}\"");
+    let booking = format!("https://{address}/linli.booking.v1.BookingService");
     say(&format!(
-        "\nThe suite stays at https://{address} until Ctrl-C.\n\n\
+        "\nThe suite stays at https://{address} until Ctrl-C; its clock stands at {today}.\n\n\
          As the resident {resident}, list what xinhua offers:\n\n  \
-         buf curl --cacert {certificate} -H \"Authorization: Bearer {token}\" \\\n    \
-         -d '{{\"parent\": \"areas/xinhua\"}}' https://{address}/linli.booking.v1.BookingService/ListOfferings\n\n\
+         {call} \\\n    -d '{{\"parent\": \"areas/xinhua\"}}' {booking}/ListOfferings\n\n\
+         and book the next haircut; sent twice, it books once:\n\n  {call} \\\n    \
+         -d '{{\"parent\": \"areas/xinhua\", \"booking\": {{\"slot\": \"{haircut}\"}}, \"request_id\": \"{}\"}}' \\\n    \
+         {booking}/CreateBooking\n\n\
          The operator's token, for `linli` itself:\n\n  export LINLI_SERVER=https://{address} LINLI_CA={certificate}\n  \
-         export LINLI_TOKEN={operator}\n"
+         export LINLI_TOKEN={operator}\n",
+        uuid::Uuid::new_v4(),
     ));
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     Ok(())

@@ -16,8 +16,7 @@ pub use count::Counted;
 pub(super) use count::people;
 
 /// Who will count what cannot be counted yet: services to come, and services that will grow.
-const OWNERS: [&str; 8] =
-    ["alliance", "booking", "casework", "catalogue", "deliberation", "insight", "org", "points"];
+const OWNERS: [&str; 8] = ["alliance", "booking", "casework", "catalogue", "deliberation", "insight", "org", "points"];
 
 /// One line of the file, as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -70,19 +69,40 @@ struct Bounds {
 enum Check {
     Units(String),
     Appointments(String),
-    AppointmentsAge { role: String, under: i32, of: Option<i64> },
+    AppointmentsAge {
+        role: String,
+        under: i32,
+        of: Option<i64>,
+    },
     Households,
     People,
     PeopleTagged(String),
     /// Units of a kind whose households lie outside the bounds.
-    HouseholdsPer { kind: String, min: i64, max: i64 },
+    HouseholdsPer {
+        kind: String,
+        min: i64,
+        max: i64,
+    },
     Gaps(String),
     /// Least number of a post at units of a kind; without a role: different posts.
-    RequiredPosts { kind: String, role: Option<String> },
+    RequiredPosts {
+        kind: String,
+        role: Option<String>,
+    },
     /// Stages of a process, all or those with (without) a condition of a kind.
-    Stages { template: String, with: Option<String>, without: Option<String> },
-    NamedUnit { name: String, filter: BTreeMap<String, Value> },
-    Resources { resource: String, filter: BTreeMap<String, Value> },
+    Stages {
+        template: String,
+        with: Option<String>,
+        without: Option<String>,
+    },
+    NamedUnit {
+        name: String,
+        filter: BTreeMap<String, Value>,
+    },
+    Resources {
+        resource: String,
+        filter: BTreeMap<String, Value>,
+    },
 }
 
 impl Check {
@@ -90,7 +110,11 @@ impl Check {
     fn take(text: &str, raw: &mut Raw) -> Result<Self> {
         let (what, of) = text.split_once('/').unwrap_or((text, ""));
         let named = ["households", "people"].contains(&what) == of.is_empty();
-        ensure!(named, "{text:?}: {what} {}", if of.is_empty() { "needs a name behind a slash" } else { "has no name" });
+        ensure!(
+            named,
+            "{text:?}: {what} {}",
+            if of.is_empty() { "needs a name behind a slash" } else { "has no name" }
+        );
         let of = of.to_owned();
         Ok(match what {
             "units" => Self::Units(of),

@@ -1,7 +1,9 @@
 //! Repairs at xinhe's 义修小屋 (M45, M48): free for elders, paid in points by others, and given back when cancelled in time.
 
 use anyhow::{Context as _, Result};
-use linli_proto::booking::{Booking, BookingState, CancelBookingRequest, GetBookingRequest, Slot, VisitDetails, booking};
+use linli_proto::booking::{
+    Booking, BookingState, CancelBookingRequest, GetBookingRequest, Slot, VisitDetails, booking,
+};
 use linli_proto::org::Person;
 use linli_proto::points::{Account, GetAccountRequest, GetHoldRequest, HoldState, ListHoldsRequest};
 
@@ -32,7 +34,10 @@ pub(super) async fn play(stage: &mut Stage<'_>, booked: &mut Booked) -> Result<(
     let refused = settled(stage, slot, poor).await?;
     told(stage, &refused, BookingState::Refused, PRICE, "no points to hold");
     let codes: Vec<&str> = refused.reasons.iter().map(|reason| reason.code.as_str()).collect();
-    stage.expect(codes == ["hold-refused"], format!("without points a repair is refused as hold-refused, not {codes:?}"));
+    stage.expect(
+        codes == ["hold-refused"],
+        format!("without points a repair is refused as hold-refused, not {codes:?}"),
+    );
     cancelled(stage, slot, fickle).await?;
     booked.payer.clone_from(&payer.name);
     booked.repairs.extend([free.name, paid.name]);
@@ -62,7 +67,10 @@ fn told(stage: &mut Stage<'_>, repair: &Booking, state: BookingState, price: i64
     let asked = repair.price.as_ref().map_or(0, |price| price.value);
     stage.line(format!("xinhe: a repair for {asked} points: {:?} ({what})", repair.state()));
     let as_expected = repair.state() == state && asked == price;
-    stage.expect(as_expected, format!("a repair for {price} is {state:?} ({what}), not {:?} for {asked}", repair.state()));
+    stage.expect(
+        as_expected,
+        format!("a repair for {price} is {state:?} ({what}), not {:?} for {asked}", repair.state()),
+    );
 }
 
 /// Who cancels in time gets back what was held.

@@ -5,11 +5,15 @@ use linli_proto::booking::{CheckInBookingRequest, CompleteBookingRequest, GetBoo
 use linli_proto::common::Amount;
 use linli_proto::points::{
     BatchCreateTransfersRequest, CardState, CreateRedemptionRequest, CreateTransferRequest, GetAccountRequest,
-    ListAwardsRequest, ListCardsRequest, Redemption, Transfer,
+    GetCardRequest, ListAwardsRequest, ListCardsRequest, Redemption, Transfer,
 };
 
 use super::bookings::Booked;
 use super::stage::{Stage, refusal};
+
+/// Bags of rice in guanba's supermarket, and the price of one.
+const BAGS: usize = 20;
+const RICE: i64 = 20;
 
 /// Brings in balances that residents had before the suite: one transfer each from the issuance account.
 pub(super) async fn opening_points(stage: &Stage<'_>, area: &str, asset: &str, who: &[(String, i64)]) -> Result<()> {
@@ -44,9 +48,11 @@ pub(super) async fn play(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
     serve(stage, "guanba", &booked.shifts, false).await?;
     serve(stage, "xinhe", &booked.repairs, false).await?;
     serve(stage, "nanhua", &booked.flowers, false).await?;
+    super::repairs::paid(stage, booked).await?;
+    awarded(stage, "xinhua", booked.haircuts.len()).await?;
     awarded(stage, "guanba", booked.shifts.len()).await?;
     flower(stage, booked).await?;
-    rice(stage).await?;
+    rice(stage, booked).await?;
     stage.advance(13, 18, 0).await?;
     serve(stage, "jinbujie", &booked.hearts, false).await?;
     heart_card(stage, booked).await
@@ -117,11 +123,24 @@ async fn flower(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
     Ok(())
 }
 
-/// Points buy rice until the stock is gone.
-async fn rice(stage: &mut Stage<'_>) -> Result<()> {
+/// Points buy rice until the stock is gone: first those that the canteen's volunteers have just earned.
+async fn rice(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
+    let mut buyers = Vec::new();
+    let mut opening = Vec::new();
+    for shift in &booked.shifts {
+        let shift = GetBookingRequest { name: shift.clone() };
+        let volunteer = stage.operator.booking().get_booking(shift).await?.into_inner().resident;
+        let earned = super::repairs::account(stage, "guanba", "points", &volunteer).await?.balance;
+        stage.expect((1..RICE).contains(&earned), format!("a shift earns less than a bag of rice, not {earned}"));
+        opening.push((volunteer.clone(), RICE - earned));
+        buyers.push(volunteer);
+    }
+    let volunteers = buyers.len();
     let people = stage.people("guanba").await?;
-    let buyers: Vec<String> = people.iter().filter(|p| p.birth_year < 1990).take(21).map(|p| p.name.clone()).collect();
-    let opening: Vec<(String, i64)> = buyers.iter().map(|p| (p.clone(), 20)).collect();
+    let others = people.iter().filter(|p| p.birth_year < 1990 && !buyers.contains(&p.name)).map(|p| p.name.clone());
+    let others: Vec<String> = others.take(BAGS + 1 - volunteers).collect();
+    opening.extend(others.iter().map(|person| (person.clone(), RICE)));
+    buyers.extend(others);
     opening_points(stage, "guanba", "points", &opening).await?;
     let (mut bought, mut refused) = (0, None);
     for buyer in &buyers {
@@ -142,7 +161,11 @@ async fn rice(stage: &mut Stage<'_>) -> Result<()> {
     }
     let (reason, message) = refused.unwrap_or_default();
     stage.line(format!("guanba: {bought} bags of rice are bought; the next one hears: {message}"));
-    stage.expect(bought == 20, format!("20 bags are in stock, {bought} were bought"));
+    stage.expect(bought == BAGS, format!("{BAGS} bags are in stock, {bought} were bought"));
+    for volunteer in buyers.iter().take(volunteers) {
+        let left = super::repairs::account(stage, "guanba", "points", volunteer).await?.balance;
+        stage.expect(left == 0, format!("a volunteer's earned points went into the rice, but {left} are left"));
+    }
     stage.expect(reason == "OUT_OF_STOCK", format!("an empty shelf answers OUT_OF_STOCK, not {reason}"));
     Ok(())
 }
@@ -181,6 +204,8 @@ async fn heart_card(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
     };
     let keeper = stage.actor(&stage.holder("jinbujie", "points-keeper").await?)?;
     keeper.points().create_redemption(request).await.context("redeeming the heart card")?;
+    let card = stage.operator.points().get_card(GetCardRequest { name: card.name }).await?.into_inner();
+    stage.expect(card.state() == CardState::Redeemed, format!("the card is redeemed, not {:?}", card.state()));
     stage.line("jinbujie: the card is redeemed at the community Party committee");
     Ok(())
 }

@@ -119,8 +119,7 @@ pub(in crate::commands::demo) async fn people(connection: &Connection, area: &st
 async fn gaps(connection: &Connection, area: &str) -> Result<Vec<Gap>> {
     let (mut all, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request =
-            ListGapsRequest { parent: area.to_owned(), page_size: PAGE, page_token, ..Default::default() };
+        let request = ListGapsRequest { parent: area.to_owned(), page_size: PAGE, page_token, ..Default::default() };
         let page = connection.org().list_gaps(request).await?.into_inner();
         all.extend(page.gaps);
         page_token = page.next_page_token;
@@ -223,13 +222,7 @@ fn has_kind(stage: &Stage, kind: &str) -> bool {
 }
 
 /// Units of a kind whose households lie outside the bounds.
-async fn households_per(
-    connection: &Connection,
-    counted: &Counted,
-    kind: &str,
-    min: i64,
-    max: i64,
-) -> Result<i64> {
+async fn households_per(connection: &Connection, counted: &Counted, kind: &str, min: i64, max: i64) -> Result<i64> {
     let units = counted.units_of(kind);
     ensure!(!units.is_empty(), "there are no units of kind {kind:?}");
     let mut outside = 0;
