@@ -130,6 +130,8 @@ async fn examine(
     let mut child = Command::new(exe_path)
         .arg(ARGUMENT)
         .env_clear()
+        // jemalloc, where the binary has it, would start threads of its own after the child has given threads up.
+        .env("MALLOC_CONF", "background_thread:false")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

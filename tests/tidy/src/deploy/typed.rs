@@ -1,6 +1,6 @@
 //! The typed round trip: a field that Kubernetes does not know would be dropped, and is named here.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -21,6 +21,7 @@ fn through<T: DeserializeOwned + Serialize>(document: &Value) -> Result<Value, S
 fn round_trip(document: &Value) -> Result<Value, String> {
     match (text(&document["apiVersion"]), text(&document["kind"])) {
         ("apps/v1", "Deployment") => through::<Deployment>(document),
+        ("apps/v1", "StatefulSet") => through::<StatefulSet>(document),
         ("batch/v1", "Job") => through::<Job>(document),
         ("networking.k8s.io/v1", "NetworkPolicy") => through::<NetworkPolicy>(document),
         ("policy/v1", "PodDisruptionBudget") => through::<PodDisruptionBudget>(document),
