@@ -123,6 +123,7 @@ async fn events(operator: &Actor) -> Result<i64> {
             area: format!("areas/{AREA}"),
             // The sequencer gives positions a moment later.
             wait_ms: 1500,
+            ..Default::default()
         };
         let events =
             operator.events().max_decoding_message_size(16 << 20).list_events(request).await?.into_inner().events;
