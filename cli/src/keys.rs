@@ -75,6 +75,11 @@ impl Keys {
         TokenVerifier::new(&public("issuer")?, &services).map(Arc::new)
     }
 
+    /// Where the development issuer's key lies, if there is one.
+    pub fn issuer_key(config: &Config) -> PathBuf {
+        config.data_dir.join("keys").join("issuer-private.pem")
+    }
+
     /// The development issuer of people's tokens.
     ///
     /// # Errors

@@ -117,6 +117,10 @@ def book(client, area, slots, booking):
             continue
         again = client.call("CreateBooking", **fields)
         assert again.name == booked.name, f"one request id, two bookings: {booked.name} and {again.name}"
+        state = client.value_name(booked, "state")
+        assert state == "BOOKING_STATE_CONFIRMED", f"{booked.name} is {state}: {[r.message for r in booked.reasons]}"
+        taken = client.call("GetSlot", name=slot.name).taken
+        assert taken == slot.taken + 1, f"{slot.name} had {slot.taken} taken; booked once, it has {taken}"
         return booked
     raise AssertionError("no slot takes bookings:\n  " + "\n  ".join(refusals or ["there is none"]))
 
@@ -157,6 +161,12 @@ def tell(client, args):
     assert stolen.code() == grpc.StatusCode.PERMISSION_DENIED, f"{stolen.code()}: {stolen.details()}"
     assert client.details(stolen, "google.rpc.ErrorInfo"), "a denial says its reason"
     say(f"an offering in {args.foreign_area} is refused: {stolen.details()}")
+
+    given_back = client.call("CancelBooking", name=booked.name, request_id=str(uuid.uuid4()))
+    state = client.value_name(given_back, "state")
+    assert state == "BOOKING_STATE_CANCELLED", f"{booked.name} is {state}"
+    left = client.call("GetSlot", name=booked.slot).taken
+    say(f"the booking is given back; {left} of the slot are taken again")
 
 
 def say(text):

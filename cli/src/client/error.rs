@@ -81,9 +81,9 @@ impl CallError {
             return Some("the gateway's certificate is not trusted: name its issuer with --ca FILE");
         }
         match self.code() {
-            Code::Unauthenticated => {
-                Some("say who you are: --token, --token-file or LINLI_TOKEN (see `linli token --help`)")
-            }
+            Code::Unauthenticated => Some(
+                "say who you are with --token, --token-file or LINLI_TOKEN (see `linli token --help`); a token that was sent has expired or is another issuer's",
+            ),
             Code::Unavailable if self.reason().is_empty() => {
                 Some("is the suite running there? start one with `linli serve`, or say where it is with --server URL")
             }

@@ -47,6 +47,15 @@ pub fn run(args: &Args) -> Result<String> {
     if let Some(dir) = &args.data_dir {
         config.data_dir.clone_from(dir);
     }
+    // A key that was made here and now would sign tokens that no suite accepts.
+    let key = Keys::issuer_key(&config);
+    if !key.exists() {
+        bail!(
+            "there is no issuer's key at {}: name the directory of the suite with --data-dir; an installation with an \
+             issuer of its own makes its tokens there",
+            key.display()
+        );
+    }
     let keys = Keys::open(&config).map_err(describe)?;
     let issuer = keys.issuer().map_err(describe)?;
     issuer.issue(&args.subject, Duration::from_secs(args.hours * 3600)).map_err(describe)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 use linli_kernel::Lang;
+use linli_kit::serve::SERVICES;
 use linli_proto::booking::{Booking, BookingChanged, BookingState, GetBookingRequest, Receipt};
 use linli_proto::events::{ListEventsRequest, ListEventsResponse};
 use linli_proto::points::{Account, Award};
@@ -31,34 +32,28 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// Reads booking's feed to its end.
-    pub(super) async fn read(connection: &Connection) -> Result<Self> {
+    /// Reads every service's feed to its end: what booking tells, and whether each is told in order and once.
+    pub(super) async fn read(connection: &Connection) -> Result<(Self, Check)> {
         let mut found = Self::default();
-        let mut after_position = 0;
-        loop {
-            let request = ListEventsRequest {
-                stream: "streams/booking".to_owned(),
-                after_position,
-                max_events: PAGE,
-                from_oldest: true,
-                ..ListEventsRequest::default()
-            };
-            let page = connection.repeat("ListEvents", || {
-                let (mut client, request) = (connection.events(), request.clone());
-                Box::pin(async move { client.list_events(request).await })
-            });
-            let page: ListEventsResponse = page.await?;
-            if after_position == 0 {
-                let first = page.events.first().filter(|event| event.position > 1);
-                found.kept_from = first.and_then(|event| event.time).map(order);
-            }
-            let done = page.next_position <= after_position || page.next_position >= page.newest_position;
-            after_position = page.next_position;
-            page.events.into_iter().for_each(|event| found.note(event));
-            if done {
-                return Ok(found);
+        let mut feeds = Feeds::default();
+        for stream in SERVICES.map(|service| format!("streams/{service}")) {
+            let mut after_position = 0;
+            loop {
+                let page = page(connection, &stream, after_position).await?;
+                if after_position == 0 && stream == "streams/booking" {
+                    let first = page.events.first().filter(|event| event.position > 1);
+                    found.kept_from = first.and_then(|event| event.time).map(order);
+                }
+                feeds.note(&stream, after_position, &page);
+                let done = page.next_position <= after_position || page.next_position >= page.newest_position;
+                after_position = page.next_position;
+                page.events.into_iter().for_each(|event| found.note(event));
+                if done {
+                    break;
+                }
             }
         }
+        Ok((found, feeds.check(connection.lang())))
     }
 
     fn note(&mut self, event: linli_proto::events::Event) {
@@ -67,6 +62,52 @@ impl Served {
         if change.is_some_and(|change| change.state() == BookingState::Completed) {
             self.completed.insert(event.id, event.subject);
         }
+    }
+}
+
+async fn page(connection: &Connection, stream: &str, after_position: i64) -> Result<ListEventsResponse> {
+    let request = ListEventsRequest {
+        stream: stream.to_owned(),
+        after_position,
+        max_events: PAGE,
+        from_oldest: true,
+        ..ListEventsRequest::default()
+    };
+    let page = connection.repeat("ListEvents", || {
+        let (mut client, request) = (connection.events(), request.clone());
+        Box::pin(async move { client.list_events(request).await })
+    });
+    Ok(page.await?)
+}
+
+/// What was seen of the feeds. A caller who may not read every event sees gaps, so that gaps are not judged here.
+#[derive(Debug, Default)]
+struct Feeds {
+    ids: HashSet<String>,
+    violations: Vec<String>,
+}
+
+impl Feeds {
+    fn note(&mut self, stream: &str, after_position: i64, page: &ListEventsResponse) {
+        let mut last = after_position;
+        for event in &page.events {
+            if event.position <= last || event.position > page.next_position {
+                self.violations.push(format!("{stream}: position {} is told after {last}", event.position));
+            }
+            if event.source != stream || event.subject.is_empty() || event.time.is_none() {
+                self.violations.push(format!("{stream}: event {} at {} is not whole", event.id, event.position));
+            }
+            if !self.ids.insert(event.id.clone()) {
+                self.violations.push(format!("{stream}: event {} is told twice", event.id));
+            }
+            last = event.position;
+        }
+    }
+
+    fn check(self, lang: Lang) -> Check {
+        let title =
+            ("每个事件流按位置递增，每个事件只出现一次", "Every feed tells each event once, in the order of positions");
+        check("suite.feeds-in-order", title, lang, self.ids.len(), self.violations)
     }
 }
 
@@ -197,6 +238,28 @@ mod tests {
         let served = Served { completed: HashMap::new(), kept_from: Some((100, 0)) };
         let old = Award { create_time: Some(Timestamp { seconds: 99, nanos: 0 }), ..award("e", "b") };
         assert_eq!(traced(&[old], &served, Lang::En).checked, 0);
+    }
+
+    #[test]
+    fn an_event_that_comes_twice_or_out_of_order_is_seen() {
+        let event = |id: &str, position| linli_proto::events::Event {
+            id: id.into(),
+            position,
+            source: "streams/org".into(),
+            subject: "areas/x".into(),
+            time: Some(Timestamp::default()),
+            ..Default::default()
+        };
+        let page = |events| ListEventsResponse { events, next_position: 9, newest_position: 9 };
+        let seen = |events| {
+            let mut feeds = Feeds::default();
+            feeds.note("streams/org", 0, &page(events));
+            feeds.check(Lang::En)
+        };
+        let even = seen(vec![event("a", 1), event("b", 2), event("c", 7)]);
+        assert_eq!((even.checked, even.violations), (3, Vec::new()));
+        assert_eq!(seen(vec![event("a", 2), event("b", 1)]).violations.len(), 1, "out of order");
+        assert_eq!(seen(vec![event("a", 1), event("a", 2)]).violations.len(), 1, "twice");
     }
 
     #[test]
