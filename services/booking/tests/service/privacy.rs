@@ -98,6 +98,31 @@ async fn residents_of_another_area_book_only_what_serves_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_is_scored_anew_by_what_they_answered_when_they_booked() {
+    let urgent =
+        Question { key: "urgent".into(), text: text("?"), r#type: QuestionType::Flag as i32, ..Question::default() };
+    for suite in suites().await {
+        let offering = Offering { questions: vec![urgent.clone()], waitlist: true, ..haircut() };
+        let slots = suite.open(offering, 1, 60).await;
+        suite.book(&person("a"), &slots[0].name).await.expect("takes the seat");
+        let said = |value| vec![Answer { key: "urgent".into(), value: Some(answer::Value::Flag(value)) }];
+        let wish = |id: &str, answers| Booking {
+            slot: slots[0].name.clone(),
+            resident: person(id),
+            answers,
+            ..Booking::default()
+        };
+        let pressing = suite.book_as(&person("b"), wish("b", said(true))).await.expect("waits");
+        let calm = suite.book_as(&person("c"), wish("c", said(false))).await.expect("waits");
+        // A third asks for all scores anew: the sealed answers of those before must be in that question.
+        suite.book_as(&person("d"), wish("d", Vec::new())).await.expect("waits");
+        let scores = [suite.get(&pressing.name).await.priority, suite.get(&calm.name).await.priority];
+        assert_eq!(scores, [1_030, 30], "{}", suite.engine);
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_types_as_a_reason_is_bounded_sealed_and_read_by_the_resident() {
     for suite in suites().await {
         let slots = suite.open(haircut(), 3, 60).await;

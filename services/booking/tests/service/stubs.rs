@@ -118,7 +118,12 @@ impl World {
                 let length = i32::try_from(facts.queue.len()).unwrap_or(i32::MAX);
                 let by_length = *self.scored_by_length.lock();
                 let age = |w: &rules::Waiting| w.who.as_ref().map_or(0, |who| who.age_years);
-                let score = |w| if by_length { length } else { age(w) };
+                // As the repairs rule has it: who answered that it is urgent comes first.
+                let urgent = |w: &rules::Waiting| {
+                    let yes = Some(linli_proto::common::answer::Value::Flag(true));
+                    i32::from(w.answers.iter().any(|answer| answer.key == "urgent" && answer.value == yes)) * 1_000
+                };
+                let score = |w| if by_length { length } else { age(w) + urgent(w) };
                 Answer::Priority(rules::PriorityAnswer { scores: facts.queue.iter().map(score).collect() })
             }
             Hook::Award(_) => unreachable!("booking never asks"),
