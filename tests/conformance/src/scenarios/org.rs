@@ -1,9 +1,12 @@
 //! OrgService.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{field, first, text};
 use crate::catalogue::Kind;
+use crate::wire::rpcs;
 use crate::world::World;
 
 const PARENT: &str = "areas/xinhua";
@@ -13,6 +16,7 @@ pub(super) async fn play(world: &World) {
     units(world).await;
     people(world).await;
     appointments(world).await;
+    trials(world).await;
 }
 
 async fn areas_and_templates(world: &World) {
@@ -153,4 +157,47 @@ async fn appointments(world: &World) {
     let resident = world.caller(world.community.elder(1));
     let refused = resident.refused("org.CheckAccess", json!({"name": PARENT})).await;
     assert_eq!(refused.code, tonic::Code::PermissionDenied);
+}
+
+/// Every method that can only validate answers what would be, writes nothing, and leaves the request id free.
+async fn trials(world: &World) {
+    let op = world.operator();
+    let template = world.name("structureTemplates/structure");
+    let cases = [
+        ("org.UpdateArea", "org.GetArea", "area", json!({"name": PARENT, "division_code": "640104"})),
+        (
+            "org.UpdateStructureTemplate",
+            "org.GetStructureTemplate",
+            "structure_template",
+            json!({"name": template, "display_name": text("Trial")}),
+        ),
+        (
+            "org.UpdateUnit",
+            "org.GetUnit",
+            "unit",
+            json!({"name": world.name("units/grid-1"), "display_name": text("Trial")}),
+        ),
+        (
+            "org.UpdateUnitLink",
+            "org.GetUnitLink",
+            "unit_link",
+            json!({"name": world.name("unitLinks/branch-2"), "kind": "trial"}),
+        ),
+        ("org.UpdatePerson", "org.GetPerson", "person", json!({"name": world.community.elder(0), "birth_year": 1946})),
+    ];
+    let can = rpcs().iter().filter(|rpc| rpc.descriptor.input().get_field_by_name("validate_only").is_some());
+    let can: BTreeSet<String> = can.map(|rpc| rpc.short()).filter(|short| short.starts_with("org.")).collect();
+    assert_eq!(cases.iter().map(|(update, ..)| (*update).to_owned()).collect::<BTreeSet<_>>(), can);
+    for (update, get, resource, change) in cases {
+        let name = json!({"name": change["name"]});
+        let before = op.ok(get, name.clone()).await;
+        let id = linli_harness::seed::request_id();
+        let trial = json!({resource: change, "validate_only": true, "request_id": id});
+        let would_be = op.call(update, &trial).await.expect("a trial answers");
+        assert_ne!(would_be, before, "{update}: what would be");
+        assert_eq!(op.ok(get, name).await, before, "{update} wrote something");
+        let mut stale = json!({resource: change, "request_id": id});
+        stale[resource]["etag"] = "r999".into();
+        assert_eq!(op.refused(update, stale).await.reason, "STALE_ETAG", "{update}: the request id is free");
+    }
 }
