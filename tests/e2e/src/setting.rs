@@ -1,9 +1,9 @@
 //! What several stories need: a barber with slots, many residents, a rule that is bound.
 
 use linli_harness::seed::{request_id, text};
-use linli_harness::{Actor, plugin_validator, until};
+use linli_harness::{Actor, rules, until};
 use linli_proto::booking as pb;
-use linli_proto::{org, rules};
+use linli_proto::org;
 
 const PARENT: &str = "areas/xinhua";
 
@@ -90,47 +90,9 @@ pub(crate) async fn book(resident: &Actor, slot: &str, request_id: String) -> Re
     resident.booking().create_booking(request).await.map(tonic::Response::into_inner)
 }
 
-/// Uploads, validates and binds the haircut rule: one a month.
+/// Binds the haircut rule: one a month.
 pub(crate) async fn one_a_month(op: &Actor) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins/target/components/haircut.wasm");
-    let component = std::fs::read(path).unwrap_or_else(|e| panic!("{path}: {e}: build it with `cargo xtask plugins`"));
-    assert!(plugin_validator().exists(), "build it first: cargo build -p linli-rules --bin linli-validate-worker");
-    let plugin = Some(rules::Plugin { display_name: text("义剪", "Haircut"), ..Default::default() });
-    let request = rules::CreatePluginRequest {
-        parent: PARENT.into(),
-        plugin,
-        plugin_id: "haircut".into(),
-        request_id: request_id(),
-    };
-    let plugin = op.rules().create_plugin(request).await.expect("a plugin").into_inner();
-    let header = rules::UploadHeader { parent: plugin.name, digest: String::new(), request_id: request_id() };
-    let message = |data| rules::UploadPluginVersionRequest { data: Some(data) };
-    let mut messages = vec![message(rules::upload_plugin_version_request::Data::Header(header))];
-    let chunks = component.chunks(60 << 10).map(|c| rules::upload_plugin_version_request::Data::Chunk(c.to_vec()));
-    messages.extend(chunks.map(message));
-    let version =
-        op.rules().upload_plugin_version(futures::stream::iter(messages)).await.expect("an upload").into_inner();
-    let request = rules::ValidatePluginVersionRequest { name: version.name.clone(), request_id: request_id() };
-    op.rules().validate_plugin_version(request).await.expect("a validation");
-    let get = rules::GetPluginVersionRequest { name: version.name.clone() };
-    until("a valid version", || async {
-        let found = op.rules().get_plugin_version(get.clone()).await.ok()?.into_inner();
-        (found.state() == rules::PluginVersionState::Valid).then_some(())
-    })
-    .await;
-    let binding = rules::RuleBinding {
-        hook: "booking-eligibility".into(),
-        plugin_version: version.name,
-        kinds: vec!["haircut".into()],
-        ..Default::default()
-    };
-    let request = rules::CreateRuleBindingRequest {
-        parent: PARENT.into(),
-        rule_binding: Some(binding),
-        rule_binding_id: "monthly".into(),
-        request_id: request_id(),
-    };
-    op.rules().create_rule_binding(request).await.expect("a binding");
+    rules::bind(op, "xinhua", "haircut", "booking-eligibility", &["haircut"], Vec::new()).await;
 }
 
 /// Waits until booking knows the area and its people may book.

@@ -1,154 +1,224 @@
-//! The process is killed between every pair of steps of a priced booking; nothing is lost, doubled or left half done.
+//! The process is killed between every pair of steps of a priced booking, on both engines; nothing is lost, doubled or left
+//! half done.
+
+use std::fmt::Display;
 
 use linli_harness::seed::{self, Community, request_id};
-use linli_harness::{Actor, Engine, Processes, START, Spread, until};
+use linli_harness::{Actor, Engine, START, engines, until};
 use linli_proto::booking::{
-    Booking, BookingState, CancelBookingRequest, CreateBookingRequest, GetBookingRequest, Slot,
+    Booking, BookingState, CancelBookingRequest, CompleteBookingRequest, CreateBookingRequest, GetBookingRequest, Slot,
 };
-use linli_proto::common::VerifyInvariantsRequest;
-use linli_proto::points::{Account, GetAccountRequest};
+
+use crate::books::{units, verify};
+use crate::stand::{PLACES, Standing};
 
 const PRICE: i64 = 10;
 const OPENING: i64 = 25;
+/// A moment within the slot, when it can be completed.
+const DURING: i64 = START.secs() + 2 * 3600 + 60;
 
+/// Balance and held units: before the ledger was asked, while the price is held, once it was paid.
+const UNTOUCHED: (i64, i64) = (OPENING, 0);
+const HELD: (i64, i64) = (OPENING, PRICE);
+const PAID: (i64, i64) = (OPENING - PRICE, 0);
+
+/// A community with a priced slot; its residents have points.
 struct Scene {
-    suite: Processes,
+    standing: Standing,
     community: Community,
     slot: Slot,
 }
 
-async fn scene(fail_points: &str) -> Scene {
-    let suite = Processes::start(Engine::Sqlite, Spread::One, fail_points).await.expect("the suite starts");
-    let operator = suite.operator();
-    let community = seed::community(&operator, "xinhua").await;
-    seed::points(&operator, "xinhua", community.adult(0), OPENING).await;
-    let slot = seed::offering(&operator, "xinhua", "repair", 3, PRICE).await;
-    Scene { suite, community, slot }
-}
+impl Scene {
+    async fn new(engine: Engine, more: &str) -> Self {
+        let standing = Standing::start(engine, more).await;
+        let operator = standing.suite().operator();
+        let community = seed::community(&operator, "xinhua").await;
+        for n in 0..PLACES.len() {
+            seed::points(&operator, "xinhua", community.adult(n), OPENING).await;
+        }
+        let slot = seed::offering(&operator, "xinhua", "repair", 3, PRICE).await;
+        Self { standing, community, slot }
+    }
 
-fn create(scene: &Scene, id: &str) -> CreateBookingRequest {
-    CreateBookingRequest {
-        parent: "areas/xinhua".into(),
-        booking: Some(Booking {
-            slot: scene.slot.name.clone(),
-            resident: scene.community.adult(0).to_owned(),
-            ..Default::default()
-        }),
-        request_id: id.to_owned(),
+    async fn killed(self) -> Self {
+        Self { standing: self.standing.killed().await, ..self }
+    }
+
+    fn operator(&self) -> Actor {
+        self.standing.suite().operator()
+    }
+
+    fn resident(&self, n: usize) -> Actor {
+        self.standing.suite().actor(self.community.adult(n))
+    }
+
+    /// Books for the n-th resident; a process that has just begun refuses until it has heard of the roles.
+    async fn book(&self, n: usize, id: &str) -> Booking {
+        let resident = self.resident(n);
+        let booking = Booking { slot: self.slot.name.clone(), ..Default::default() };
+        let request =
+            CreateBookingRequest { parent: "areas/xinhua".into(), booking: Some(booking), request_id: id.to_owned() };
+        let booked = || async { resident.booking().create_booking(request.clone()).await.ok() };
+        until("booked", booked).await.into_inner()
+    }
+
+    /// Bookings of three residents, whose price is held.
+    async fn confirmed(&self) -> Vec<Booking> {
+        let mut all = Vec::new();
+        for n in 0..PLACES.len() {
+            let made = self.book(n, &request_id()).await;
+            self.settled(n, &made.name, BookingState::Confirmed).await;
+            all.push(made);
+        }
+        all
+    }
+
+    async fn state(&self, n: usize, name: &str) -> BookingState {
+        let request = GetBookingRequest { name: name.to_owned() };
+        self.resident(n).booking().get_booking(request).await.expect("the booking is there").into_inner().state()
+    }
+
+    async fn settled(&self, n: usize, name: &str, wanted: BookingState) {
+        until(wanted.as_str_name(), || async { (self.state(n, name).await == wanted).then_some(()) }).await;
+    }
+
+    /// Balance and held units of the n-th resident.
+    async fn units(&self, n: usize) -> (i64, i64) {
+        units(&self.operator(), "points", self.community.adult(n)).await
+    }
+
+    async fn until_units(&self, n: usize, wanted: (i64, i64), cell: &impl Display) {
+        until(&format!("{cell}: {wanted:?}"), || async { (self.units(n).await == wanted).then_some(()) }).await;
+    }
+
+    async fn verify(&self, cell: &impl Display) {
+        verify(&self.operator(), cell).await;
     }
 }
 
-async fn booking(actor: &Actor, name: &str) -> Booking {
-    let request = GetBookingRequest { name: name.to_owned() };
-    actor.booking().get_booking(request).await.expect("the booking is there").into_inner()
+/// What the account shows while the process stands at a place: the ledger acts when it is called.
+fn seen_at(place: &str, before: (i64, i64), after: (i64, i64)) -> (i64, i64) {
+    if place == PLACES[0] { before } else { after }
 }
 
-async fn account(operator: &Actor, community: &Community) -> Account {
-    let holder = community.adult(0).rsplit('/').next().expect("an id");
-    let request = GetAccountRequest { name: format!("areas/xinhua/accounts/points.{holder}") };
-    operator.points().get_account(request).await.expect("the account is there").into_inner()
-}
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_around_the_hold_the_booking_is_confirmed_with_one_hold() {
+    for engine in engines() {
+        let mut scene = Scene::new(engine, "").await;
+        for (n, place) in PLACES.into_iter().enumerate() {
+            let cell = format!("{engine:?}, {place}");
+            scene.standing.arm(place);
+            let id = request_id();
+            let made = scene.book(n, &id).await;
+            scene.standing.reached(place).await;
+            assert_eq!(scene.state(n, &made.name).await, BookingState::Pending, "{cell}: nobody knows the answer yet");
+            assert_eq!(scene.units(n).await, seen_at(place, UNTOUCHED, HELD), "{cell}: where it stands");
 
-/// The books of both services hold.
-async fn verify(operator: &Actor) {
-    let request = || VerifyInvariantsRequest { parent: "areas/xinhua".into() };
-    let booking = operator.booking().verify_invariants(request()).await.expect("booking verifies").into_inner();
-    let points = operator.points().verify_invariants(request()).await.expect("points verifies").into_inner();
-    for check in booking.checks.into_iter().chain(points.checks) {
-        assert!(check.violations.is_empty(), "{}: {:?}", check.invariant, check.violations);
+            scene = scene.killed().await;
+            scene.settled(n, &made.name, BookingState::Confirmed).await;
+            assert_eq!(scene.units(n).await, HELD, "{cell}: exactly one hold");
+            assert_eq!(scene.book(n, &id).await.name, made.name, "{cell}: a repeat names the same booking");
+            scene.verify(&cell).await;
+        }
     }
 }
 
-async fn settled(actor: &Actor, name: &str, wanted: BookingState) -> Booking {
-    until("the booking settles", || async {
-        let now = booking(actor, name).await;
-        (now.state() == wanted).then_some(now)
-    })
-    .await
-}
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_around_the_capture_the_price_is_paid_once() {
+    for engine in engines() {
+        let mut scene = Scene::new(engine, "").await;
+        let bookings = scene.confirmed().await;
+        scene.standing.advance_to(DURING).await;
+        for (n, place) in PLACES.into_iter().enumerate() {
+            let cell = format!("{engine:?}, {place}");
+            scene.standing.arm(place);
+            let secretary = scene.standing.suite().actor(&scene.community.secretary);
+            let request = CompleteBookingRequest {
+                name: bookings[n].name.clone(),
+                request_id: request_id(),
+                ..Default::default()
+            };
+            let complete = || async { secretary.booking().complete_booking(request.clone()).await.ok() };
+            until("completed", complete).await;
+            scene.standing.reached(place).await;
+            assert_eq!(scene.units(n).await, seen_at(place, HELD, PAID), "{cell}: where it stands");
 
-/// Books while the process stands still at `point`, kills it there, starts it again without the stop.
-async fn killed_while_holding(point: &str) {
-    let scene = scene(&format!("{point}=pause")).await;
-    let id = request_id();
-    let resident = scene.suite.actor(scene.community.adult(0));
-    let made = resident.booking().create_booking(create(&scene, &id)).await.expect("booked").into_inner();
-    assert_eq!(made.state(), BookingState::Pending, "the hold is not settled while the process stands at {point}");
-    let Scene { suite, community, slot } = scene;
-    let suite = suite.kill_and_restart("", START.secs()).await.expect("the suite starts again");
-    let scene = Scene { suite, community, slot };
-    let resident = scene.suite.actor(scene.community.adult(0));
-    let now = settled(&resident, &made.name, BookingState::Confirmed).await;
-    assert!(!now.hold.is_empty(), "a confirmed priced booking names its hold");
-    // A process that has just begun refuses changes until it has heard of the roles.
-    let again =
-        until("a repeat is answered", || async { resident.booking().create_booking(create(&scene, &id)).await.ok() })
-            .await
-            .into_inner();
-    assert_eq!(again.name, made.name, "a repeat names the same booking");
-    let operator = scene.suite.operator();
-    let held = account(&operator, &scene.community).await;
-    assert_eq!((held.balance, held.held), (OPENING, PRICE), "exactly one hold, killed at {point}");
-    verify(&operator).await;
-
-    let cancel = CancelBookingRequest { name: made.name.clone(), ..Default::default() };
-    resident.booking().cancel_booking(cancel).await.expect("cancelled");
-    until("the hold is given back", || async {
-        let now = account(&operator, &scene.community).await;
-        (now.held == 0 && now.balance == OPENING).then_some(())
-    })
-    .await;
-    verify(&operator).await;
+            scene = scene.killed().await;
+            scene.until_units(n, PAID, &cell).await;
+            assert_eq!(scene.state(n, &bookings[n].name).await, BookingState::Completed, "{cell}");
+            scene.verify(&cell).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_the_hold_is_asked_for_the_booking_is_confirmed_with_one_hold() {
-    killed_while_holding("durable::before_call").await;
+async fn killed_anywhere_around_the_void_of_a_cancelled_booking_the_price_is_given_back_once() {
+    for engine in engines() {
+        let mut scene = Scene::new(engine, "").await;
+        let bookings = scene.confirmed().await;
+        for (n, place) in PLACES.into_iter().enumerate() {
+            let cell = format!("{engine:?}, {place}");
+            scene.standing.arm(place);
+            let resident = scene.resident(n);
+            let request =
+                CancelBookingRequest { name: bookings[n].name.clone(), request_id: request_id(), ..Default::default() };
+            let cancel = || async { resident.booking().cancel_booking(request.clone()).await.ok() };
+            until("cancelled", cancel).await;
+            scene.standing.reached(place).await;
+            assert_eq!(scene.units(n).await, seen_at(place, HELD, UNTOUCHED), "{cell}: where it stands");
+
+            scene = scene.killed().await;
+            scene.until_units(n, UNTOUCHED, &cell).await;
+            assert_eq!(scene.state(n, &bookings[n].name).await, BookingState::Cancelled, "{cell}");
+            scene.verify(&cell).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_after_the_hold_was_placed_the_booking_is_confirmed_with_one_hold() {
-    killed_while_holding("durable::after_call").await;
+async fn killed_around_a_hold_that_comes_after_the_reservation_ended_nothing_stays_held() {
+    for engine in engines() {
+        // Before the answer is committed its transaction has the booking: no reservation ends meanwhile.
+        for place in &PLACES[..2] {
+            let cell = format!("{engine:?}, {place}");
+            let mut scene = Scene::new(engine, "").await;
+            scene.standing.arm(place);
+            let made = scene.book(0, &request_id()).await;
+            scene.standing.reached(place).await;
+            scene.standing.advance_to(DURING).await;
+            scene.settled(0, &made.name, BookingState::Cancelled).await;
+            assert_eq!(scene.units(0).await, seen_at(place, UNTOUCHED, HELD), "{cell}: where it stands");
+
+            scene = scene.killed().await;
+            let voided = linli_proto::points::ListHoldsRequest {
+                parent: "areas/xinhua".into(),
+                filter: "state = HOLD_STATE_VOIDED".into(),
+                ..Default::default()
+            };
+            let operator = scene.operator();
+            until(&format!("{cell}: the hold that came too late is given back"), || async {
+                let holds = operator.points().list_holds(voided.clone()).await.ok()?.into_inner().holds;
+                (holds.len() == 1).then_some(())
+            })
+            .await;
+            assert_eq!(scene.units(0).await, UNTOUCHED, "{cell}");
+            assert_eq!(scene.state(0, &made.name).await, BookingState::Cancelled, "{cell}");
+            scene.verify(&cell).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_the_answer_is_committed_the_booking_is_confirmed_with_one_hold() {
-    killed_while_holding("durable::after_apply").await;
-}
-
-/// Completes while the process stands still at `point`, kills it there, starts it again.
-async fn killed_while_capturing(point: &str) {
-    let scene = scene("").await;
-    let resident = scene.suite.actor(scene.community.adult(0));
-    let made = resident.booking().create_booking(create(&scene, &request_id())).await.expect("booked").into_inner();
-    settled(&resident, &made.name, BookingState::Confirmed).await;
-    let Scene { suite, community, slot } = scene;
-    let during = START.secs() + 2 * 3600 + 60;
-    let suite = suite.kill_and_restart(&format!("{point}=pause"), during).await.expect("starts again");
-    let secretary = suite.actor(&community.secretary);
-    let complete = linli_proto::booking::CompleteBookingRequest { name: made.name.clone(), ..Default::default() };
-    // A process that has just begun refuses changes until it has heard of the roles.
-    until("booking knows the roles again", || async {
-        secretary.booking().complete_booking(complete.clone()).await.ok()
-    })
-    .await;
-    let suite = suite.kill_and_restart("", during).await.expect("starts again");
-    let scene = Scene { suite, community, slot };
-    let operator = scene.suite.operator();
-    until("the hold is captured", || async {
-        let now = account(&operator, &scene.community).await;
-        (now.held == 0 && now.balance == OPENING - PRICE).then_some(())
-    })
-    .await;
-    verify(&operator).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_before_the_capture_the_price_is_paid_once() {
-    killed_while_capturing("durable::before_call").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_after_the_capture_the_price_is_paid_once() {
-    killed_while_capturing("durable::after_call").await;
+async fn a_ledger_that_forgets_request_ids_holds_the_price_twice_and_these_tests_see_it() {
+    for engine in engines() {
+        let mut scene = Scene::new(engine, "idempotency::forget=return").await;
+        let place = "durable::after_call";
+        scene.standing.arm(place);
+        let made = scene.book(0, &request_id()).await;
+        scene.standing.reached(place).await;
+        scene = scene.killed().await;
+        scene.settled(0, &made.name, BookingState::Confirmed).await;
+        assert_eq!(scene.units(0).await, (OPENING, 2 * PRICE), "{engine:?}: broken on purpose, and not unseen");
+    }
 }

@@ -120,8 +120,22 @@ async fn redemptions(world: &World, op: &Caller) {
     assert_eq!(rice["stock"].as_i64(), Some(8));
     let listed = own.ok("points.ListRedemptions", json!({"parent": PARENT})).await;
     assert_eq!(listed["redemptions"].as_array().map(Vec::len), Some(1));
+    undone(world, op, &own, elder).await;
     let body = json!({"parent": PARENT, "redemption": {"reward": world.name("rewards/gift")}});
     assert_eq!(own.refused("points.CreateRedemption", body).await.reason, "CARD_REQUIRED");
+}
+
+/// A redemption that is reversed: units and pieces are back, and it says so.
+async fn undone(world: &World, op: &Caller, own: &Caller, elder: &str) {
+    let body = json!({"parent": PARENT, "redemption": {"reward": world.name("rewards/rice"), "quantity": 1}});
+    let bought = own.ok("points.CreateRedemption", body).await;
+    let counter = op.ok("points.ReverseTransfer", json!({"name": bought["transfer"]})).await;
+    let now = own.ok("points.GetRedemption", json!({"name": bought["name"]})).await;
+    assert_eq!(now["reversed_by"], counter["name"]);
+    let rice = op.ok("points.GetReward", json!({"name": world.name("rewards/rice")})).await;
+    assert_eq!((rice["stock"].as_i64(), balance(op, elder).await.0), (Some(8), 40));
+    let again = op.refused("points.ReverseTransfer", json!({"name": counter["name"]})).await;
+    assert_eq!((again.code, again.reason.as_str()), (Code::FailedPrecondition, "TRANSFER_IS_REVERSAL"));
 }
 
 /// After somebody has served: one award, one card that is full.
