@@ -8,8 +8,6 @@ mod ballots;
 #[cfg(test)]
 mod books;
 #[cfg(test)]
-mod ballots;
-#[cfg(test)]
 mod priced_booking;
 #[cfg(test)]
 mod proxy;
