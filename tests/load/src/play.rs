@@ -74,7 +74,8 @@ pub(crate) fn play(args: &PlayArgs) -> Result<()> {
             return play_echo().await;
         }
         let config = config(&args.dir, args.url.as_deref())?;
-        linli_kit::telemetry::init_logs(linli_kit::telemetry::LogFormat::Text, "warn");
+        // As in earnest: what a request costs includes its span.
+        linli_kit::telemetry::init_logs(linli_kit::telemetry::LogFormat::Text, "info");
         let suite = Suite::start(&config, &Role::all()).await.map_err(|e| anyhow!("{e}: {:?}", e.cause()))?;
         let services = suite.services.context("a port of the services")?;
         announce(Addresses { services, gateway: suite.gateway.context("a gateway")? })?;
