@@ -162,10 +162,12 @@ def tell(client, args):
     assert client.details(stolen, "google.rpc.ErrorInfo"), "a denial says its reason"
     say(f"an offering in {args.foreign_area} is refused: {stolen.details()}")
 
+    before = client.call("GetSlot", name=booked.slot).taken
     given_back = client.call("CancelBooking", name=booked.name, request_id=str(uuid.uuid4()))
     state = client.value_name(given_back, "state")
     assert state == "BOOKING_STATE_CANCELLED", f"{booked.name} is {state}"
     left = client.call("GetSlot", name=booked.slot).taken
+    assert left == before - 1, f"{booked.slot} had {before} taken; one was given back, and {left} are taken"
     say(f"the booking is given back; {left} of the slot are taken again")
 
 

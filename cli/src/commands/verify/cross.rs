@@ -7,28 +7,44 @@ use linli_kernel::Lang;
 use linli_kit::serve::SERVICES;
 use linli_proto::booking::{Booking, BookingChanged, BookingState, GetBookingRequest, Receipt};
 use linli_proto::events::{ListEventsRequest, ListEventsResponse};
-use linli_proto::points::{Account, Award};
+use linli_proto::points::{Account, Award, Hold};
 use prost::Message;
 use prost_types::Timestamp;
 use tonic::Code;
 
-use super::Check;
+use super::{Check, queue, settled, thanked};
 use crate::client::Connection;
 use crate::commands::resources::read::{self, Query};
 use crate::commands::resources::types;
 
 /// Events of one page.
 const PAGE: i32 = 1000;
+/// The stream that tells of bookings.
+const BOOKING: &str = "streams/booking";
 /// The full name of the payload that tells of bookings.
 const BOOKING_CHANGED: &str = "linli.booking.v1.BookingChanged";
 
-/// Which events say that a booking was completed.
+/// What booking's feed tells.
 #[derive(Debug, Default)]
 pub(super) struct Served {
-    /// Booking by id of the event.
-    completed: HashMap<String, String>,
+    /// Every change of a booking, in the order of positions.
+    pub(super) changes: Vec<Change>,
+    /// Booking by id of the event that completed it.
+    pub(super) completed: HashMap<String, String>,
     /// The first event that the feed still has, when it is not the first of all.
-    kept_from: Option<(i64, i32)>,
+    pub(super) kept_from: Option<(i64, i32)>,
+    /// How far the feed was read.
+    pub(super) position: i64,
+}
+
+/// One change of a booking, as it was told.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) event: String,
+    pub(super) position: i64,
+    pub(super) at: (i64, i32),
+    pub(super) area: String,
+    pub(super) told: BookingChanged,
 }
 
 impl Served {
@@ -40,7 +56,7 @@ impl Served {
             let mut after_position = 0;
             loop {
                 let page = page(connection, &stream, after_position).await?;
-                if after_position == 0 && stream == "streams/booking" {
+                if after_position == 0 && stream == BOOKING {
                     let first = page.events.first().filter(|event| event.position > 1);
                     found.kept_from = first.and_then(|event| event.time).map(order);
                 }
@@ -48,6 +64,9 @@ impl Served {
                 let done = page.next_position <= after_position || page.next_position >= page.newest_position;
                 after_position = page.next_position;
                 page.events.into_iter().for_each(|event| found.note(event));
+                if stream == BOOKING {
+                    found.position = after_position;
+                }
                 if done {
                     break;
                 }
@@ -56,12 +75,28 @@ impl Served {
         Ok((found, feeds.check(connection.lang())))
     }
 
+    /// Reads what booking has told since.
+    pub(super) async fn follow(&mut self, connection: &Connection) -> Result<()> {
+        loop {
+            let page = page(connection, BOOKING, self.position).await?;
+            let done = page.next_position <= self.position || page.next_position >= page.newest_position;
+            self.position = page.next_position;
+            page.events.into_iter().for_each(|event| self.note(event));
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
     fn note(&mut self, event: linli_proto::events::Event) {
         let payload = event.data.filter(|_| event.r#type == BOOKING_CHANGED);
         let change = payload.and_then(|any| BookingChanged::decode(any.value.as_slice()).ok());
-        if change.is_some_and(|change| change.state() == BookingState::Completed) {
-            self.completed.insert(event.id, event.subject);
+        let Some(told) = change else { return };
+        if told.state() == BookingState::Completed {
+            self.completed.insert(event.id.clone(), event.subject);
         }
+        let at = event.time.map(order).unwrap_or_default();
+        self.changes.push(Change { event: event.id, position: event.position, at, area: event.area, told });
     }
 }
 
@@ -111,24 +146,34 @@ impl Feeds {
     }
 }
 
-fn order(at: Timestamp) -> (i64, i32) {
+pub(super) fn order(at: Timestamp) -> (i64, i32) {
     (at.seconds, at.nanos)
 }
 
 /// Checks one area, or all that the caller may read (`areas/-`).
 pub(super) async fn checks(connection: &Connection, area: &str, served: &Served) -> Result<Vec<Check>> {
     let awards: Vec<Award> = list(connection, "Award", area, "").await?;
-    let refused: Vec<Booking> = list(connection, "Booking", area, "state = BOOKING_STATE_REFUSED").await?;
+    let bookings: Vec<Booking> = list(connection, "Booking", area, "").await?;
+    let refused: Vec<&Booking> = bookings.iter().filter(|b| b.state() == BookingState::Refused).collect();
+    let holds: Vec<Hold> = list(connection, "Hold", area, "").await?;
     let receipts: Vec<Receipt> =
         if refused.is_empty() { Vec::new() } else { list(connection, "Receipt", area, "").await? };
     let accounts: Vec<Account> = list(connection, "Account", area, "").await?;
     let lang = connection.lang();
     let mut traced = traced(&awards, served, lang);
     bookings_of(connection, &awards, &mut traced).await?;
-    Ok(vec![traced, receipted(&refused, &receipts, lang), balanced(&accounts, lang)])
+    Ok(vec![
+        traced,
+        receipted(&refused, &receipts, lang),
+        balanced(&accounts, lang),
+        settled::settled(&bookings, &holds, lang),
+        queue::told(&bookings, served, lang),
+        queue::promoted(connection, &bookings, served).await?,
+        thanked::thanked(connection, &awards, served).await?,
+    ])
 }
 
-async fn list<M: Message + Default>(
+pub(super) async fn list<M: Message + Default>(
     connection: &Connection,
     resource: &str,
     area: &str,
@@ -139,7 +184,13 @@ async fn list<M: Message + Default>(
     found.iter().map(|one| Ok(one.transcode_to()?)).collect()
 }
 
-fn check(invariant: &str, (zh, en): (&str, &str), lang: Lang, checked: usize, violations: Vec<String>) -> Check {
+pub(super) fn check(
+    invariant: &str,
+    (zh, en): (&str, &str),
+    lang: Lang,
+    checked: usize,
+    violations: Vec<String>,
+) -> Check {
     let title = match lang {
         Lang::ZhCn => zh,
         Lang::En => en,
@@ -194,7 +245,7 @@ async fn bookings_of(connection: &Connection, awards: &[Award], check: &mut Chec
 }
 
 /// Every refusal has a receipt.
-fn receipted(refused: &[Booking], receipts: &[Receipt], lang: Lang) -> Check {
+fn receipted(refused: &[&Booking], receipts: &[Receipt], lang: Lang) -> Check {
     let told: HashSet<&str> = receipts.iter().map(|receipt| receipt.booking.as_str()).collect();
     let missing = refused.iter().filter(|booking| !told.contains(booking.name.as_str()));
     let wrong = missing.map(|booking| format!("{} was refused without a receipt", booking.name)).collect();
@@ -227,7 +278,7 @@ mod tests {
     #[test]
     fn an_award_needs_the_event_that_completed_its_booking() {
         let completed = HashMap::from([("e1".to_owned(), "b1".to_owned())]);
-        let served = Served { completed, kept_from: None };
+        let served = Served { completed, ..Served::default() };
         assert!(traced(&[award("e1", "b1")], &served, Lang::En).violations.is_empty());
         let found = traced(&[award("e1", "b2"), award("e2", "b1")], &served, Lang::En);
         assert_eq!((found.checked, found.violations.len()), (2, 2));
@@ -235,7 +286,7 @@ mod tests {
 
     #[test]
     fn awards_older_than_the_feed_are_not_judged() {
-        let served = Served { completed: HashMap::new(), kept_from: Some((100, 0)) };
+        let served = Served { kept_from: Some((100, 0)), ..Served::default() };
         let old = Award { create_time: Some(Timestamp { seconds: 99, nanos: 0 }), ..award("e", "b") };
         assert_eq!(traced(&[old], &served, Lang::En).checked, 0);
     }
@@ -266,7 +317,7 @@ mod tests {
     fn every_refusal_needs_a_receipt() {
         let booking = |name: &str| Booking { name: name.into(), ..Booking::default() };
         let receipts = [Receipt { booking: "b1".into(), ..Receipt::default() }];
-        assert_eq!(receipted(&[booking("b1"), booking("b2")], &receipts, Lang::En).violations.len(), 1);
+        assert_eq!(receipted(&[&booking("b1"), &booking("b2")], &receipts, Lang::En).violations.len(), 1);
     }
 
     #[test]
