@@ -45,7 +45,7 @@ pub struct ListArgs {
     /// Area whose resources are listed; areas/- lists those of every area that the caller may read.
     #[arg(long, env = "LINLI_AREA", default_value = "areas/-", value_name = "areas/AREA")]
     pub parent: String,
-    /// Which resources (AIP-160), such as 'kind = "haircut"'.
+    /// Which resources (AIP-160), such as 'mode = MODE_MEAL'; a bad one is answered with the fields that there are.
     #[arg(long, default_value = "")]
     pub filter: String,
     /// Order (AIP-132), such as 'start_time desc'.

@@ -1,6 +1,8 @@
 //! Stories through the gateway, on both engines, with every service in one process; `tests/faults` plays one over sockets.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod concurrency;
 #[cfg(test)]
 mod deployment;
