@@ -14,7 +14,6 @@ use linli_kit::stack::trace::Traced;
 use linli_kit::{Caller, Error, ErrorCode, Result, Texts, deadline};
 use tokio::time::Instant;
 use tonic::body::Body;
-use tracing::Instrument as _;
 
 use crate::{Parts, route};
 
@@ -128,16 +127,14 @@ impl tower::Service<Request<Body>> for Edge {
         let this = self.clone();
         let path = this.series.known(request.uri().path());
         let traced = Traced::begin("gateway", request.uri().path(), request.headers());
-        let span = traced.span.clone();
-        let begun = Instant::now();
-        let work = async move {
-            let answer = this.answer(request, &traced).await;
+        let (begun, own) = (Instant::now(), traced.clone());
+        traced.within(async move {
+            let answer = this.answer(request, &own).await;
             let (code, took) = (grpc_status(answer.headers()), begun.elapsed());
             this.series.count(path, code, took);
             tracing::debug!(code, took_us = took.as_micros(), "answered");
             Ok(answer)
-        };
-        if span.is_disabled() { Box::pin(work) } else { Box::pin(work.instrument(span)) }
+        })
     }
 }
 

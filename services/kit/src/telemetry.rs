@@ -1,7 +1,9 @@
 //! Logs, spans and metrics of a process. Never: personal data; statements and messages are not recorded.
 
 pub(crate) mod export;
+pub(crate) mod lines;
 
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -22,8 +24,8 @@ pub fn init_logs(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.event_format(lines::text()).try_init(),
+        LogFormat::Json => builder.fmt_fields(JsonFields::new()).event_format(lines::json()).try_init(),
     };
     if started.is_err() {
         tracing::debug!("logging was started before");

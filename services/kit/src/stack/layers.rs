@@ -12,7 +12,6 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tower::Service as _;
-use tracing::Instrument as _;
 
 use super::series::{RequestSeries, grpc_status};
 use super::trace::Traced;
@@ -80,7 +79,7 @@ impl Serve for Metrics {
     }
 }
 
-/// One span per request, in the trace of the client (`traceparent`) or a new one; every log line below carries it.
+/// Every request stands in the trace of the client (`traceparent`) or a new one, and every log line below says where.
 struct Trace {
     service: &'static str,
     next: Next,
@@ -89,10 +88,8 @@ struct Trace {
 impl Serve for Trace {
     fn serve(self: Arc<Self>, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
         let traced = Traced::begin(self.service, request.uri().path(), request.headers());
-        let span = traced.span.clone();
-        request.extensions_mut().insert(traced);
-        let answer = self.next.clone().serve(request);
-        if span.is_disabled() { answer } else { Box::pin(answer.instrument(span)) }
+        request.extensions_mut().insert(traced.clone());
+        traced.within(self.next.clone().serve(request))
     }
 }
 
@@ -213,7 +210,7 @@ impl Serve for OwnTask {
         };
         Box::pin(async move {
             let work = deadline::scope(ctx.deadline, self.next.clone().serve(request));
-            match self.parts.tasks.spawn(work.in_current_span()).await {
+            match self.parts.tasks.spawn(super::trace::carried(work)).await {
                 Ok(answer) => answer,
                 // The task's own panic: it does not reach the layer that catches those of reading calls.
                 Err(fault) if fault.is_panic() => panicked(&self.parts, ctx.lang),

@@ -279,8 +279,11 @@ async fn a_line_that_a_handler_logs_carries_the_clients_trace_the_method_and_the
     let lines = Lines::default();
     let to = lines.clone();
     // The filter that holds when nobody says otherwise.
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter("info").with_ansi(false).with_writer(move || to.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("info")
+        .event_format(crate::telemetry::lines::text())
+        .with_writer(move || to.clone())
+        .finish();
     let _here = tracing::subscriber::set_default(subscriber);
     let rig = rig(Limits::default(), |request| {
         Box::pin(async move {

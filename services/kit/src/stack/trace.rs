@@ -1,18 +1,52 @@
 //! Where a request stands in its trace: read from `traceparent`, told by its span, passed on to what it calls.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue};
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 
 use crate::call::new_trace_id;
 use crate::telemetry::export;
 
+tokio::task_local! {
+    /// The request that the present task serves, while no spans are exported.
+    static HERE: Here;
+}
+
+/// Where a log line stands: what a span would say, without the cost of one for requests that log nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Here {
+    pub(crate) service: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) trace_id: Arc<str>,
+    pub(crate) span_id: u64,
+    /// 0 without one.
+    pub(crate) parent_id: u64,
+}
+
+/// The request during which this is called; `None` outside of one, and while spans are exported.
+pub(crate) fn here() -> Option<Here> {
+    HERE.try_with(Clone::clone).ok()
+}
+
+/// The work, in the trace in which this is called: for a task of its own.
+pub(crate) fn carried<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> BoxFuture<'static, T> {
+    match here() {
+        Some(here) => Box::pin(HERE.scope(here, work)),
+        None => Box::pin(work.in_current_span()),
+    }
+}
+
 /// A request in its trace.
 #[derive(Debug, Clone)]
 pub struct Traced {
-    /// The span; every log line within it carries its fields.
-    pub span: Span,
+    /// The span, while spans are exported.
+    pub(crate) span: Span,
+    service: &'static str,
+    method: &'static str,
+    parent_id: u64,
     /// The trace, 32 hex digits: the client's, or a new one.
     pub trace_id: Arc<str>,
     /// The span's id within the trace: the parent of what the request causes.
@@ -30,10 +64,16 @@ impl Traced {
         }
         let span_id = new_span_id();
         let (trace_id, parent_id) = parent.map_or_else(|| (new_trace_id(), 0), |(trace, span)| (trace, span));
-        let span = tracing::info_span!(
-            "rpc", service, method, trace_id = &*trace_id, span_id = %hex(span_id), parent_id = %hex(parent_id)
-        );
-        Self { span, trace_id, span_id }
+        Self { span: Span::none(), service, method, parent_id, trace_id, span_id }
+    }
+
+    /// The work, every log line of which says where it stands.
+    pub fn within<T: 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> BoxFuture<'static, T> {
+        if !self.span.is_disabled() {
+            return Box::pin(work.instrument(self.span.clone()));
+        }
+        let Self { service, method, parent_id, ref trace_id, span_id, .. } = *self;
+        Box::pin(HERE.scope(Here { service, method, trace_id: trace_id.clone(), span_id, parent_id }, work))
     }
 
     /// The same when spans are exported: the exporter's ids are the ids.
@@ -56,8 +96,9 @@ impl Traced {
         });
         span.record("trace_id", &*trace_id);
         span.record("span_id", tracing::field::display(hex(span_id)));
-        span.record("parent_id", tracing::field::display(hex(parent.map_or(0, |(_, span)| span))));
-        Self { span, trace_id, span_id }
+        let parent_id = parent.map_or(0, |(_, span)| span);
+        span.record("parent_id", tracing::field::display(hex(parent_id)));
+        Self { span, service, method, parent_id, trace_id, span_id }
     }
 
     /// The header for what this request causes.
