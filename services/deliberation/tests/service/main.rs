@@ -6,6 +6,7 @@ mod assist;
 mod confidential;
 mod lists;
 mod org;
+mod races;
 mod repeats;
 mod schema;
 mod secrecy;

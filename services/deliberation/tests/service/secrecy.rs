@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use crate::world::{AREA, COUNCIL, World, majority, reason, resident, stage};
 
 impl World {
-    fn statement(&self, sql: &str) -> Statement {
+    pub(crate) fn statement(&self, sql: &str) -> Statement {
         let backend = match self.store.engine() {
             Engine::Sqlite => DbBackend::Sqlite,
             Engine::Postgres => DbBackend::Postgres,
