@@ -6,7 +6,8 @@ use std::fmt::Display;
 use linli_harness::seed::{self, Community, request_id};
 use linli_harness::{Actor, Engine, START, engines, until};
 use linli_proto::booking::{
-    Booking, BookingState, CancelBookingRequest, CompleteBookingRequest, CreateBookingRequest, GetBookingRequest, Slot,
+    Booking, BookingState, CancelBookingRequest, CompleteBookingRequest, CreateBookingRequest, GetBookingRequest,
+    Settlement, Slot,
 };
 
 use crate::books::{units, verify};
@@ -88,6 +89,17 @@ impl Scene {
         units(&self.operator(), "points", self.community.adult(n)).await
     }
 
+    /// Waits until booking has taken in the ledger's answer: from here on nothing of this booking passes a place again.
+    async fn closed(&self, n: usize, name: &str, wanted: Settlement) {
+        let resident = self.resident(n);
+        let look = || async {
+            let request = GetBookingRequest { name: name.to_owned() };
+            let found = resident.booking().get_booking(request).await.ok()?.into_inner();
+            (found.settlement() == wanted).then_some(())
+        };
+        until(wanted.as_str_name(), look).await;
+    }
+
     async fn until_units(&self, n: usize, wanted: (i64, i64), cell: &impl Display) {
         until(&format!("{cell}: {wanted:?}"), || async { (self.units(n).await == wanted).then_some(()) }).await;
     }
@@ -146,6 +158,7 @@ async fn killed_anywhere_around_the_capture_the_price_is_paid_once() {
 
             scene = scene.killed().await;
             scene.until_units(n, PAID, &cell).await;
+            scene.closed(n, &bookings[n].name, Settlement::Captured).await;
             assert_eq!(scene.state(n, &bookings[n].name).await, BookingState::Completed, "{cell}");
             scene.verify(&cell).await;
         }
@@ -170,6 +183,7 @@ async fn killed_anywhere_around_the_void_of_a_cancelled_booking_the_price_is_giv
 
             scene = scene.killed().await;
             scene.until_units(n, UNTOUCHED, &cell).await;
+            scene.closed(n, &bookings[n].name, Settlement::Voided).await;
             assert_eq!(scene.state(n, &bookings[n].name).await, BookingState::Cancelled, "{cell}");
             scene.verify(&cell).await;
         }
