@@ -182,11 +182,8 @@ async fn topic(op: &Actor, resident: &Actor) -> Vec<tonic::Status> {
     op.deliberation().advance_topic(advance).await.expect("into the archive");
     let late = op.deliberation().record_stage(record(&made.name)).await.expect_err("the topic is closed");
     let other = resident.deliberation().create_topic(topic(TITLE.into(), &unit)).await.expect("a topic").into_inner();
-    let close = |answer: String| deliberation::CloseTopicRequest {
-        name: other.name.clone(),
-        answer,
-        request_id: request_id(),
-    };
+    let close =
+        |answer: String| deliberation::CloseTopicRequest { name: other.name.clone(), answer, request_id: request_id() };
     let long = op.deliberation().close_topic(close(CLOSING.repeat(200))).await.expect_err("a bad answer");
     op.deliberation().close_topic(close(CLOSING.into())).await.expect("an answer");
     let again = op.deliberation().close_topic(close(CLOSING.into())).await.expect_err("closed already");
