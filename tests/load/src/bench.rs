@@ -103,7 +103,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     ));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = Run { args, rounds, span };
-    let cluster = (!args.sqlite).then(|| Cluster::start(&args.postgres, &args.cluster)).transpose()?;
+    let rest: Vec<Scenario> = wanted.iter().copied().filter(|s| Load::knows(*s) || *s == Scenario::Floors).collect();
+    let stored = wanted.contains(&Scenario::Access) || !rest.is_empty();
+    let cluster = (stored && !args.sqlite).then(|| Cluster::start(&args.postgres, &args.cluster)).transpose()?;
     let mut missed = Vec::new();
     if wanted.contains(&Scenario::Access) {
         // On its own: it keeps the driver's thread to one core.
@@ -112,7 +114,6 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
             thread.join().map_err(|_| anyhow::anyhow!("the driver panicked"))?
         })?);
     }
-    let rest: Vec<Scenario> = wanted.iter().copied().filter(|s| Load::knows(*s) || *s == Scenario::Floors).collect();
     if let Some(cluster) = cluster.as_ref().filter(|_| !rest.is_empty()) {
         let floors = Floors::new(cluster)?;
         say(&format!("\nPostgreSQL in {}, durable:\n", args.cluster.display()));
@@ -128,7 +129,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         runtime.block_on(run.sqlite(scenario))?;
     }
     if wanted.contains(&Scenario::Memory) {
-        missed.extend(memory::measure(&memory::MemoryArgs::default())?);
+        missed.extend(memory::measure()?);
     }
     ensure!(missed.is_empty() || args.advisory, "targets missed:\n  {}", missed.join("\n  "));
     Ok(())

@@ -33,8 +33,6 @@ enum Task {
     /// Plays the server side; the driver starts it
     #[command(hide = true)]
     Play(play::PlayArgs),
-    /// Resident memory of `linli demo --keep`, idle 10 s after it says that it stays
-    Memory(memory::MemoryArgs),
 }
 
 fn main() -> ExitCode {
@@ -51,7 +49,6 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     match cli.task {
         Some(Task::Play(args)) => play::play(&args),
-        Some(Task::Memory(args)) => memory::measure(&args).map(drop),
         None => bench::bench(&cli.bench),
     }
 }

@@ -1,7 +1,6 @@
 //! Resident memory of the all-in-one process after its demo.
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -17,14 +16,6 @@ const TARGET_MB: u64 = 128;
 /// Words by which the demo says that it stays.
 const STAYS: &str = "LINLI_TOKEN";
 
-/// Arguments of `linli-load memory`.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct MemoryArgs {
-    /// The binary; none: the one beside this program.
-    #[arg(long)]
-    linli: Option<PathBuf>,
-}
-
 struct Demo(Child);
 
 impl Drop for Demo {
@@ -35,9 +26,8 @@ impl Drop for Demo {
 }
 
 /// Plays the demo and measures; says the target when it was missed.
-pub(crate) fn measure(args: &MemoryArgs) -> Result<Option<String>> {
-    let beside = || Ok::<_, std::io::Error>(std::env::current_exe()?.with_file_name("linli"));
-    let linli = args.linli.clone().map_or_else(beside, Ok)?;
+pub(crate) fn measure() -> Result<Option<String>> {
+    let linli = std::env::current_exe()?.with_file_name("linli");
     let mut command = Command::new(&linli);
     command.args(["demo", "--keep"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut demo = Demo(command.spawn().with_context(|| linli.display().to_string())?);

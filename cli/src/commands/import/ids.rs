@@ -9,8 +9,7 @@ pub(super) fn content_digest(content: &[u8]) -> [u8; 32] {
 
 /// The id of a request about `key` in an area: the same for the same content, in any run.
 ///
-/// The content counts, for a batch is remembered under the id of its first row: when the rows behind it change, it is
-/// another request.
+/// The content counts: when what a row says has changed, it is another request.
 pub(super) fn request_id(what: &str, area: &str, key: &str, content: &[u8; 32]) -> String {
     let mut digest = Sha256::new();
     for part in [b"linli import", what.as_bytes(), area.as_bytes(), key.as_bytes(), content] {
