@@ -3,8 +3,9 @@
 //! Owns plugins, their versions and artefacts, and bindings; a pure evaluator. Never: a call to another service, or
 //! anything about a person beyond the pseudonymous facts of one call.
 
-pub mod engine;
-pub mod validate;
+pub use linli_rules_engine as engine;
+
+pub use linli_rules_engine::validate;
 
 mod api;
 mod app;

@@ -116,7 +116,7 @@ fn only_access_knows_the_policy_engine() {
 
 #[test]
 fn only_rules_runs_plugins() {
-    holds(only(&["linli-rules"], &["wasmtime", "wasmparser"]));
+    holds(only(&["linli-rules-engine"], &["wasmtime", "wasmparser"]));
 }
 
 #[test]

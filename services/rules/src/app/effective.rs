@@ -27,12 +27,12 @@ const KEPT: u64 = 10_000;
 
 /// The hook of a code, if it may be bound.
 pub(super) fn bindable(code: &str) -> Option<Hook> {
-    Hook::CALLED.into_iter().find(|hook| hook.code() == code)
+    Hook::ALL.into_iter().find(|hook| hook.code() == code)
 }
 
 /// The violation of a field that names no hook.
 pub(super) fn hook_unknown(field: &str) -> FieldViolation {
-    let known: Vec<&str> = Hook::CALLED.iter().map(|hook| hook.code()).collect();
+    let known: Vec<&str> = Hook::ALL.iter().map(|hook| hook.code()).collect();
     FieldViolation::new(field, "HOOK_UNKNOWN").arg("allowed", known.join(", "))
 }
 

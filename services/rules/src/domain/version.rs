@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::manifest::{Manifest, SettingKind, Text};
+use crate::engine::manifest::{Manifest, Text, kind_text};
 
 linli_kernel::define_id!(
     /// Id of a plugin version.
@@ -97,17 +97,6 @@ impl From<&Manifest> for KeptManifest {
     }
 }
 
-/// A setting's type as authors read it: `number(0..120)`, `choice(a|b)`, `codes(at most 16)`.
-pub(crate) fn kind_text(kind: &SettingKind) -> String {
-    match kind {
-        SettingKind::Flag => "flag".to_owned(),
-        SettingKind::Number((min, max)) => format!("number({min}..{max})"),
-        SettingKind::Choice(options) => format!("choice({})", options.join("|")),
-        SettingKind::Numbers(max) => format!("numbers(at most {max})"),
-        SettingKind::Codes(max) => format!("codes(at most {max})"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,11 +106,5 @@ mod tests {
         for state in [State::Uploaded, State::Valid, State::Rejected] {
             assert_eq!(State::of(state.number()), state);
         }
-    }
-
-    #[test]
-    fn types_read_as_the_contract_shows_them() {
-        assert_eq!(kind_text(&SettingKind::Number((0, 120))), "number(0..120)");
-        assert_eq!(kind_text(&SettingKind::Choice(vec!["a".to_owned(), "b".to_owned()])), "choice(a|b)");
     }
 }

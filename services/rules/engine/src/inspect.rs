@@ -1,0 +1,406 @@
+//! The walk over a plugin's bytes before anything is compiled: shape, imports, exports and caps.
+//! Never: compiles, runs or trusts; compile bombs are real, one function of 1 MiB takes minutes.
+
+use wasmparser::component_types::ComponentEntityType;
+use wasmparser::{
+    CanonicalFunction, ComponentExternalKind, Encoding, FunctionBody, Parser, Payload, TypeRef, Validator,
+};
+
+use super::hook::{Hook, META, TYPES};
+
+/// The most that a plugin may bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Size of the file.
+    pub bytes: usize,
+    /// Functions, in all.
+    pub functions: u32,
+    /// Size of one function's code.
+    pub body_bytes: usize,
+    /// Local variables of one function.
+    pub locals: u32,
+    /// The initial memory, in pages of 64 KiB.
+    pub memory_pages: u64,
+    /// The initial table.
+    pub table_elements: u64,
+    /// Data segments.
+    pub data_segments: u32,
+    /// Element segments and globals, each.
+    pub segments: u32,
+    /// Type definitions, core and component, in all.
+    pub types: u32,
+    /// Nested components that only carry the types of an export.
+    pub type_shims: u32,
+}
+
+impl Caps {
+    /// For guests that are compiled to wasm, as opposed to script engines with a script in them.
+    pub const fn native() -> Self {
+        Self {
+            bytes: 256 << 10,
+            functions: 2_000,
+            body_bytes: 32 << 10,
+            locals: 256,
+            memory_pages: 32,
+            table_elements: 1_024,
+            data_segments: 1_024,
+            segments: 1_024,
+            types: 4_000,
+            type_shims: 16,
+        }
+    }
+}
+
+/// Something that a plugin must not be or have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// The bytes are no component but something else.
+    NotAComponent(Mistaken),
+    /// The bytes break off or contradict themselves.
+    Malformed(String),
+    /// An import other than the types.
+    ForbiddenImport(String),
+    /// An export that the contract does not know.
+    UnknownExport(String),
+    /// No manifest.
+    NoMeta,
+    /// No hook.
+    NoHook,
+    /// Hooks, but none that any service asks: the plugin would never run.
+    NoCalledHook,
+    /// A construct that a plugin has no use for.
+    Forbidden(Construct),
+    /// More of something than its cap.
+    Exceeds {
+        /// What is capped.
+        cap: Cap,
+        /// Where: the index of a function, or zero.
+        index: u32,
+        /// How much there is.
+        got: u64,
+        /// How much there may be.
+        max: u64,
+    },
+}
+
+/// What the bytes are instead of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mistaken {
+    /// WebAssembly, but a core module.
+    CoreModule,
+    /// Anything else.
+    NoWasm,
+}
+
+/// A construct that a plugin has no use for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Construct {
+    /// Code in a component that only should carry types.
+    NestedModule,
+    /// A component in a component in a component.
+    NestedTwice,
+    /// A function of a nested component.
+    NestedFunction,
+    /// Exceptions.
+    Exceptions,
+    /// A memory of another kind.
+    OddMemory,
+    /// A function that runs at instantiation.
+    Start,
+    /// A built-in of the component model.
+    BuiltIn,
+}
+
+/// What is capped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cap {
+    /// Size of the file, in bytes.
+    Bytes,
+    /// Number of functions.
+    Functions,
+    /// Code of one function, in bytes.
+    Body,
+    /// Local variables of one function.
+    Locals,
+    /// Initial memory, in pages.
+    Memory,
+    /// Number of memories.
+    Memories,
+    /// Initial table.
+    Table,
+    /// Number of tables.
+    Tables,
+    /// Number of data segments.
+    DataSegments,
+    /// Number of element segments.
+    ElementSegments,
+    /// Number of globals.
+    Globals,
+    /// Number of types.
+    Types,
+    /// Number of core modules.
+    Modules,
+    /// Number of nested components.
+    TypeShims,
+}
+
+/// What the walk found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Every problem, in the order of the file.
+    pub findings: Vec<Finding>,
+    /// The exported hooks.
+    pub hooks: Vec<Hook>,
+    /// Functions, in all.
+    pub functions: u32,
+}
+
+/// A hostile file has no end of problems; the list has.
+const MAX_FINDINGS: usize = 32;
+
+/// Walks over the bytes and lists all problems at once.
+pub fn walk(bytes: &[u8], caps: &Caps) -> Inspection {
+    let mut walk = Walk { caps, found: Inspection::default(), nesting: Vec::new(), counts: Counts::default() };
+    walk.at_most(Cap::Bytes, bytes.len() as u64, caps.bytes as u64);
+    match encoding(bytes) {
+        Some(Encoding::Component) => {}
+        Some(Encoding::Module) => {
+            walk.add(Finding::NotAComponent(Mistaken::CoreModule));
+            return walk.found;
+        }
+        None => {
+            walk.add(Finding::NotAComponent(Mistaken::NoWasm));
+            return walk.found;
+        }
+    }
+    if !walk.found.findings.is_empty() {
+        return walk.found; // Too large to be worth a walk.
+    }
+    for payload in Parser::new(0).parse_all(bytes) {
+        if let Err(error) = payload.and_then(|payload| walk.payload(payload)) {
+            walk.add(Finding::Malformed(error.to_string()));
+            return walk.found;
+        }
+    }
+    walk.types(bytes);
+    walk.finish()
+}
+
+fn encoding(bytes: &[u8]) -> Option<Encoding> {
+    match Parser::new(0).parse_all(bytes).next()? {
+        Ok(Payload::Version { encoding, .. }) => Some(encoding),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Nested {
+    Module,
+    Component,
+}
+
+#[derive(Default)]
+struct Counts {
+    modules: u32,
+    shims: u32,
+    memories: u32,
+    tables: u32,
+    types: u32,
+    globals: u32,
+    elements: u32,
+    data: u32,
+    bodies: u32,
+    meta: bool,
+}
+
+struct Walk<'a> {
+    caps: &'a Caps,
+    found: Inspection,
+    /// What the walk is inside of; empty at the top.
+    nesting: Vec<Nested>,
+    counts: Counts,
+}
+
+impl Walk<'_> {
+    fn payload(&mut self, payload: Payload<'_>) -> wasmparser::Result<()> {
+        match payload {
+            Payload::ModuleSection { .. } => {
+                self.counts.modules += 1;
+                if !self.nesting.is_empty() {
+                    self.add(Finding::Forbidden(Construct::NestedModule));
+                }
+                self.nesting.push(Nested::Module);
+            }
+            Payload::ComponentSection { .. } => {
+                self.counts.shims += 1;
+                if !self.nesting.is_empty() {
+                    self.add(Finding::Forbidden(Construct::NestedTwice));
+                }
+                self.nesting.push(Nested::Component);
+            }
+            Payload::End(_) => {
+                self.nesting.pop();
+            }
+            Payload::TypeSection(types) => self.counts.types += types.count(),
+            Payload::CoreTypeSection(types) => self.counts.types += types.count(),
+            Payload::ComponentTypeSection(types) => self.counts.types += types.count(),
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let import = import?;
+                    // A module of a component is satisfied by the component; what it asks for counts as its own.
+                    match import.ty {
+                        TypeRef::Func(_) | TypeRef::FuncExact(_) => self.found.functions += 1,
+                        TypeRef::Memory(_) => self.counts.memories += 1,
+                        TypeRef::Table(_) => self.counts.tables += 1,
+                        TypeRef::Global(_) => self.counts.globals += 1,
+                        TypeRef::Tag(_) => self.add(Finding::Forbidden(Construct::Exceptions)),
+                    }
+                }
+            }
+            Payload::FunctionSection(functions) => self.found.functions += functions.count(),
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    let memory = memory?;
+                    self.counts.memories += 1;
+                    self.at_most(Cap::Memory, memory.initial, self.caps.memory_pages);
+                    if memory.memory64 || memory.shared || memory.page_size_log2.is_some() {
+                        self.add(Finding::Forbidden(Construct::OddMemory));
+                    }
+                }
+            }
+            Payload::TableSection(tables) => {
+                for table in tables {
+                    self.counts.tables += 1;
+                    self.at_most(Cap::Table, table?.ty.initial, self.caps.table_elements);
+                }
+            }
+            Payload::GlobalSection(globals) => self.counts.globals += globals.count(),
+            Payload::ElementSection(elements) => self.counts.elements += elements.count(),
+            Payload::DataSection(data) => self.counts.data += data.count(),
+            Payload::TagSection(_) => self.add(Finding::Forbidden(Construct::Exceptions)),
+            Payload::StartSection { .. } | Payload::ComponentStartSection { .. } => {
+                self.add(Finding::Forbidden(Construct::Start));
+            }
+            Payload::CodeSectionEntry(body) => self.body(&body)?,
+            Payload::ComponentCanonicalSection(functions) => {
+                for function in functions {
+                    match function? {
+                        CanonicalFunction::Lift { .. } if self.nesting.is_empty() => {}
+                        CanonicalFunction::Lift { .. } => {
+                            self.add(Finding::Forbidden(Construct::NestedFunction));
+                        }
+                        _ => self.add(Finding::Forbidden(Construct::BuiltIn)),
+                    }
+                }
+            }
+            Payload::ComponentImportSection(imports) if self.nesting.is_empty() => {
+                for import in imports {
+                    let name = import?.name.name;
+                    if name != TYPES {
+                        self.add(Finding::ForbiddenImport(shorten(name)));
+                    }
+                }
+            }
+            Payload::ComponentExportSection(exports) if self.nesting.is_empty() => {
+                for export in exports {
+                    let export = export?;
+                    self.export(export.name.name, export.kind);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, body: &FunctionBody<'_>) -> wasmparser::Result<()> {
+        let index = self.counts.bodies;
+        self.counts.bodies += 1;
+        self.at_most_in(Cap::Body, index, body.range().len() as u64, self.caps.body_bytes as u64);
+        let mut locals = 0_u64;
+        for group in body.get_locals_reader()? {
+            locals += u64::from(group?.0);
+        }
+        self.at_most_in(Cap::Locals, index, locals, u64::from(self.caps.locals));
+        Ok(())
+    }
+
+    fn export(&mut self, name: &str, kind: ComponentExternalKind) {
+        if kind == ComponentExternalKind::Instance {
+            if name == META {
+                self.counts.meta = true;
+                return;
+            }
+            if let Some(hook) = Hook::from_interface(name) {
+                self.found.hooks.push(hook);
+                return;
+            }
+        }
+        self.add(Finding::UnknownExport(shorten(name)));
+    }
+
+    /// Validates, and looks into the one instance that may be imported: it carries types and nothing else.
+    fn types(&mut self, bytes: &[u8]) {
+        let types = match Validator::new().validate_all(bytes) {
+            Ok(types) => types,
+            Err(error) => return self.add(Finding::Malformed(error.message().to_owned())),
+        };
+        let types = types.as_ref();
+        let Some(item) = types.component_item_for_import(TYPES) else { return };
+        let ComponentEntityType::Instance(instance) = item.ty else {
+            return self.add(Finding::ForbiddenImport(TYPES.to_owned()));
+        };
+        for (name, export) in &types[instance].exports {
+            if !matches!(export.ty, ComponentEntityType::Type { .. }) {
+                self.add(Finding::ForbiddenImport(shorten(&format!("{TYPES}#{name}"))));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Inspection {
+        let Counts { modules, shims, memories, tables, types, globals, elements, data, meta, .. } = self.counts;
+        let caps = self.caps;
+        for (cap, got, max) in [
+            (Cap::Functions, self.found.functions, caps.functions),
+            (Cap::Modules, modules, 1),
+            (Cap::TypeShims, shims, caps.type_shims),
+            (Cap::Memories, memories, 1),
+            (Cap::Tables, tables, 1),
+            (Cap::Types, types, caps.types),
+            (Cap::Globals, globals, caps.segments),
+            (Cap::ElementSegments, elements, caps.segments),
+            (Cap::DataSegments, data, caps.data_segments),
+        ] {
+            self.at_most(cap, u64::from(got), u64::from(max));
+        }
+        if !meta {
+            self.add(Finding::NoMeta);
+        }
+        if self.found.hooks.is_empty() {
+            self.add(Finding::NoHook);
+        } else if !self.found.hooks.iter().any(|hook| Hook::ALL.contains(hook)) {
+            self.add(Finding::NoCalledHook);
+        }
+        self.found
+    }
+
+    fn at_most(&mut self, cap: Cap, got: u64, max: u64) {
+        self.at_most_in(cap, 0, got, max);
+    }
+
+    fn at_most_in(&mut self, cap: Cap, index: u32, got: u64, max: u64) {
+        if got > max {
+            self.add(Finding::Exceeds { cap, index, got, max });
+        }
+    }
+
+    fn add(&mut self, finding: Finding) {
+        if self.found.findings.len() < MAX_FINDINGS && !self.found.findings.contains(&finding) {
+            self.found.findings.push(finding);
+        }
+    }
+}
+
+/// At most 80 characters of a name that a plugin wrote.
+fn shorten(name: &str) -> String {
+    name.chars().take(80).collect()
+}

@@ -1,0 +1,2 @@
+;; Grants nothing, to anybody.
+(func (export "linli:rules/points-award@1.0.0#grant") (param i32) (result i32) (i32.const 64))

@@ -1,3 +1,0 @@
-;; Answers neither ok nor error.
-(data (i32.const 128) "\07\00\00\00")
-(func (export "linli:rules/points-award@0.1.0#grant") (param i32) (result i32) (i32.const 128))
