@@ -1,14 +1,16 @@
 //! The records of the deliberation hooks: which track a topic takes, and how strict a ballot is.
 //! Never: facts about people; these hooks see topics and counts only.
 
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::facts::FactSet;
 use super::types::{Reason, Restrict};
 
 /// A matter that somebody raised.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Topic {
     /// The topic's kind.
     pub kind: String,
@@ -25,8 +27,9 @@ pub struct Topic {
 }
 
 /// The question of the track hook.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrackRequest {
     /// The topic.
     pub topic: Topic,
@@ -35,8 +38,9 @@ pub struct TrackRequest {
 }
 
 /// The answer of the track hook.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrackChoice {
     /// One of the request's tracks.
     pub track: String,
@@ -45,20 +49,23 @@ pub struct TrackChoice {
 }
 
 /// An exact share of a whole: two thirds are 2 of 3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ComponentType, Lift, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Share {
     /// Parts, 0 to the denominator.
     pub numerator: u32,
     /// Parts of the whole, 1 to 1,000.
     pub denominator: u32,
     /// Whether the share must be exceeded, not only reached.
+    #[serde(default)]
     pub exclusive: bool,
 }
 
 /// What a ballot has to reach, and how long it is open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ComponentType, Lift, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Thresholds {
     /// How many of the electors have to take part.
     pub quorum: Option<Share>,
@@ -70,8 +77,9 @@ pub struct Thresholds {
 }
 
 /// The question of the thresholds hook.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ThresholdsRequest {
     /// The topic's kind.
     pub kind: String,
@@ -92,12 +100,14 @@ pub struct ThresholdsRequest {
 }
 
 /// The answer of the thresholds hook.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Tightened {
     /// The thresholds that the plugin asks for.
     pub thresholds: Thresholds,
     /// Why.
+    #[serde(default)]
     pub why: Vec<Reason>,
 }
 

@@ -9,6 +9,7 @@ use super::fault::{BadResult, Fault};
 use super::guest::{self, Allowance};
 use super::hook::Hook;
 use super::plugin::{Digest, Plugin};
+use super::question::{Outcome, Question};
 use super::types::{
     Award, AwardRequest, Context, EligibilityRequest, PriceRequest, PriorityRequest, Reason, Refusal, Restrict, Terms,
     Verdict,
@@ -37,7 +38,27 @@ pub struct Evaluated<T> {
     pub digest: Digest,
 }
 
+impl<T> Evaluated<T> {
+    /// The same with another form of the answer.
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Evaluated<U> {
+        let Self { value, fuel_used, fuel_budget, digest } = self;
+        Evaluated { value: form(value), fuel_used, fuel_budget, digest }
+    }
+}
+
 impl Engine {
+    /// Asks whatever is asked, of the hook that it belongs to.
+    pub fn evaluate(&self, plugin: &Plugin, ctx: &Context, asked: &Question) -> Result<Evaluated<Outcome>, Fault> {
+        match asked {
+            Question::Eligibility(req) => Ok(self.eligibility(plugin, ctx, req)?.map(Outcome::Eligibility)),
+            Question::Price(req) => Ok(self.price(plugin, ctx, req)?.map(Outcome::Price)),
+            Question::Priority(req) => Ok(self.priority(plugin, ctx, req)?.map(Outcome::Priority)),
+            Question::Award(req) => Ok(self.award(plugin, ctx, req)?.map(Outcome::Award)),
+            Question::Track(req) => Ok(self.track(plugin, ctx, req)?.map(Outcome::Track)),
+            Question::Thresholds(req) => Ok(self.thresholds(plugin, ctx, req)?.map(Outcome::Thresholds)),
+        }
+    }
+
     /// Asks whether a booking may be made.
     pub fn eligibility(
         &self,

@@ -43,6 +43,26 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What kind it is; stable, for metrics and receipts.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Fault::OutOfFuel { .. } => "out-of-fuel",
+            Fault::Deadline => "deadline",
+            Fault::Memory => "memory",
+            Fault::Trap(_) => "trap",
+            Fault::BadResult(_) => "bad-result",
+            Fault::Refused(_) => "refused",
+            Fault::NoHook(_) => "no-hook",
+            Fault::Host => "host",
+            Fault::Busy => "busy",
+        }
+    }
+
+    /// Whether it speaks against the plugin: not where the host broke down or had no room.
+    pub const fn is_the_plugins(&self) -> bool {
+        !matches!(self, Fault::Host | Fault::Busy)
+    }
+
     pub(super) fn from_call(error: &wasmtime::Error, budget: u64, memory_denied: bool) -> Self {
         if memory_denied {
             return Fault::Memory;

@@ -1,6 +1,8 @@
 //! The hooks of `linli:rules`, and where a component exports them.
 //! Never: what a hook's records look like.
 
+use serde::{Deserialize, Serialize};
+
 /// The package and version that this host speaks.
 pub const PACKAGE_VERSION: &str = "1.0.0";
 
@@ -11,7 +13,8 @@ pub(crate) const META: &str = "linli:rules/meta@1.0.0";
 pub(crate) const TYPES: &str = "linli:rules/types@1.0.0";
 
 /// A named point at which a service asks a community's rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Hook {
     /// May this booking be made?
     Eligibility,
@@ -73,6 +76,20 @@ impl Hook {
             Hook::Track => "choose",
             Hook::Thresholds => "tighten",
         }
+    }
+}
+
+impl TryFrom<String> for Hook {
+    type Error = String;
+
+    fn try_from(code: String) -> Result<Self, String> {
+        Self::from_code(&code).ok_or_else(|| format!("no hook is called {code:?}"))
+    }
+}
+
+impl From<Hook> for &'static str {
+    fn from(hook: Hook) -> Self {
+        hook.code()
     }
 }
 

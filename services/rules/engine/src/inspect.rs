@@ -66,8 +66,6 @@ pub enum Finding {
     NoMeta,
     /// No hook.
     NoHook,
-    /// Hooks, but none that any service asks: the plugin would never run.
-    NoCalledHook,
     /// A construct that a plugin has no use for.
     Forbidden(Construct),
     /// More of something than its cap.
@@ -377,8 +375,6 @@ impl Walk<'_> {
         }
         if self.found.hooks.is_empty() {
             self.add(Finding::NoHook);
-        } else if !self.found.hooks.iter().any(|hook| Hook::ALL.contains(hook)) {
-            self.add(Finding::NoCalledHook);
         }
         self.found
     }

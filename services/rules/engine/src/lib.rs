@@ -15,6 +15,7 @@ mod hook;
 pub mod inspect;
 pub mod manifest;
 mod plugin;
+pub mod question;
 mod ticker;
 pub mod types;
 pub mod validate;
@@ -30,6 +31,7 @@ pub use fault::{BadResult, Fault, LoadError};
 pub use hook::{Hook, PACKAGE_VERSION};
 pub use inspect::{Caps, Finding, Inspection, walk};
 pub use plugin::{Digest, Plugin};
+pub use question::{Expected, Outcome, Question, Vector};
 
 use guest::Allowance;
 use manifest::SettingProblem;

@@ -3,14 +3,16 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift};
 
 use super::facts::{Fact, FactSet};
 use super::types::{Reason, SettingValue};
 
 /// A text in both languages.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Text {
     /// Chinese.
     #[component(name = "zh-cn")]
@@ -20,8 +22,9 @@ pub struct Text {
 }
 
 /// The bounds of a setting.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(variant)]
+#[serde(rename_all = "kebab-case")]
 pub enum SettingKind {
     /// Yes or no.
     #[component(name = "flag")]
@@ -55,8 +58,9 @@ impl SettingKind {
 }
 
 /// A setting that a community may give.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SettingDecl {
     /// The key, kebab-case.
     pub key: String,
@@ -71,8 +75,9 @@ pub struct SettingDecl {
 }
 
 /// One entry of the catalogue of reasons.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Message {
     /// The reason's code.
     pub code: String,
@@ -81,8 +86,9 @@ pub struct Message {
 }
 
 /// What a plugin is, needs, can be told and may answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Manifest {
     /// A name for people.
     pub title: Text,
@@ -97,8 +103,9 @@ pub struct Manifest {
 }
 
 /// A setting that the plugin itself does not accept.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SettingProblem {
     /// The setting.
     pub key: String,

@@ -1,15 +1,17 @@
 //! The facts a rule is given and the answers it gives back: the records of `linli:rules`, as plain Rust.
-//! Never: serialisation, names of people, or facts that the plugin did not declare (see [`Restrict`]).
+//! Never: names of people, or facts that the plugin did not declare (see [`Restrict`]).
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::facts::{Fact, FactSet};
 
 /// A quantity of one asset: points, hearts, flowers, minutes, cny-fen.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Amount {
     /// The asset's code.
     pub asset: String,
@@ -26,8 +28,9 @@ impl Amount {
 }
 
 /// A person, as far as the declared facts go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Member {
     /// A pseudonym that means nothing outside one evaluation.
     pub handle: u32,
@@ -45,8 +48,9 @@ pub struct Member {
 }
 
 /// What a member has used of one offering.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Usage {
     /// Bookings that are still ahead.
     pub open: u16,
@@ -62,8 +66,9 @@ pub struct Usage {
 }
 
 /// One slot of an offering.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Slot {
     /// The offering's code.
     pub offering: String,
@@ -83,8 +88,9 @@ pub struct Slot {
 }
 
 /// The value of a setting or of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower, Serialize, Deserialize)]
 #[component(variant)]
+#[serde(rename_all = "kebab-case")]
 pub enum SettingValue {
     /// Yes or no.
     #[component(name = "flag")]
@@ -104,8 +110,9 @@ pub enum SettingValue {
 }
 
 /// A setting of a binding, or an answer to an offering's question.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Setting {
     /// The key, kebab-case.
     pub key: String,
@@ -114,8 +121,9 @@ pub struct Setting {
 }
 
 /// Everything else that could vary: the same context and request give the same answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Context {
     /// Minutes since the Unix epoch, UTC.
     pub now: u32,
@@ -129,18 +137,21 @@ pub struct Context {
 }
 
 /// Why: a code of the manifest's catalogue and the values of its placeholders.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Reason {
     /// The code.
     pub code: String,
     /// The values of `{0}`, `{1}`...
+    #[serde(default)]
     pub args: Vec<String>,
 }
 
 /// A plugin's own refusal to decide.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(variant)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The setting that is wrong.
     #[component(name = "bad-settings")]
@@ -154,8 +165,9 @@ pub enum Refusal {
 }
 
 /// The question of the eligibility hook.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EligibilityRequest {
     /// Who wants to book.
     pub who: Member,
@@ -172,8 +184,9 @@ pub struct EligibilityRequest {
 }
 
 /// The answer of the eligibility hook.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(variant)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The booking may be made.
     #[component(name = "allow")]
@@ -190,18 +203,24 @@ pub enum Verdict {
 }
 
 /// The question of the price hook.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PriceRequest {
     /// Who pays.
+    #[serde(default)]
     pub who: Member,
     /// The member's balances.
+    #[serde(default)]
     pub balances: Vec<Amount>,
     /// What the member has used of the offering.
+    #[serde(default)]
     pub used: Option<Usage>,
     /// The slot.
+    #[serde(default)]
     pub slot: Slot,
     /// Answers to the offering's questions.
+    #[serde(default)]
     pub answers: Vec<Setting>,
     /// The offering's own price.
     pub base: Amount,
@@ -212,18 +231,21 @@ pub struct PriceRequest {
 }
 
 /// The answer of the price hook.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Terms {
     /// The price, in the asset of the request's base.
     pub price: Amount,
     /// How it came about.
+    #[serde(default)]
     pub why: Vec<Reason>,
 }
 
 /// One entry of a waitlist.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Waiting {
     /// Who waits.
     pub who: Member,
@@ -236,8 +258,9 @@ pub struct Waiting {
 }
 
 /// The question of the priority hook: one whole queue.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PriorityRequest {
     /// The slot that is waited for.
     pub slot: Slot,
@@ -246,8 +269,9 @@ pub struct PriorityRequest {
 }
 
 /// Something that happened and may deserve thanks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AwardEvent {
     /// The event's code.
     pub kind: String,
@@ -264,8 +288,9 @@ pub struct AwardEvent {
 }
 
 /// The question of the award hook.
-#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, ComponentType, Lower, Serialize, Deserialize)]
 #[component(record)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AwardRequest {
     /// Who acted.
     pub actor: Member,
@@ -278,8 +303,9 @@ pub struct AwardRequest {
 }
 
 /// One grant.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift)]
+#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Serialize, Deserialize)]
 #[component(record)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Award {
     /// The handle of the actor.
     pub to: u32,

@@ -19,13 +19,15 @@ use std::process::Stdio;
 use std::sync::Once;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time;
 
 use crate::manifest::Manifest;
 use crate::types::Setting;
-use crate::{Caps, Digest, Hook};
+use crate::{Caps, Digest, Hook, Vector};
+use wire::Header;
 
 pub use child::{child_main, probe};
 pub use problem::{Problem, ProblemCode};
@@ -34,7 +36,7 @@ pub use problem::{Problem, ProblemCode};
 pub const ARGUMENT: &str = "__validate-plugin";
 
 /// What one validation may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidateLimits {
     /// Time on the wall, after which the child is killed.
     pub wall: Duration,
@@ -61,7 +63,7 @@ impl Default for ValidateLimits {
 }
 
 /// What the validation found.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Everything that speaks against the plugin; empty means that it may be offered to a community.
     pub problems: Vec<Problem>,
@@ -71,6 +73,8 @@ pub struct Report {
     pub hooks: Vec<Hook>,
     /// How many calls of hooks were tried, each twice.
     pub cases: u32,
+    /// How many of the author's cases came out as they should.
+    pub vectors: u32,
     /// The fuel of the most expensive call, in relation to its budget.
     pub peak_fuel: u64,
     /// The budget of that call.
@@ -101,7 +105,19 @@ const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 /// An error means that the child could not be started, and says nothing about the plugin. Dropping the future kills
 /// the child.
 pub async fn run(exe_path: &Path, bytes: &[u8], limits: &ValidateLimits, settings: &[Setting]) -> io::Result<Report> {
-    examine(exe_path, bytes, limits, settings, None).await
+    run_vectors(exe_path, bytes, limits, settings, &[]).await
+}
+
+/// The same, and the author's own cases have to come out as they should.
+pub async fn run_vectors(
+    exe_path: &Path,
+    bytes: &[u8],
+    limits: &ValidateLimits,
+    settings: &[Setting],
+    vectors: &[Vector],
+) -> io::Result<Report> {
+    let (settings, vectors) = (settings.to_vec(), vectors.to_vec());
+    examine(exe_path, bytes, Header { limits: *limits, settings, hook: None, vectors }).await
 }
 
 /// The same for one hook alone: whether a plugin may be bound to it with these settings.
@@ -112,21 +128,17 @@ pub async fn run_hook(
     settings: &[Setting],
     hook: Hook,
 ) -> io::Result<Report> {
-    examine(exe_path, bytes, limits, settings, Some(hook)).await
+    let header = Header { limits: *limits, settings: settings.to_vec(), hook: Some(hook), vectors: Vec::new() };
+    examine(exe_path, bytes, header).await
 }
 
-async fn examine(
-    exe_path: &Path,
-    bytes: &[u8],
-    limits: &ValidateLimits,
-    settings: &[Setting],
-    hook: Option<Hook>,
-) -> io::Result<Report> {
+async fn examine(exe_path: &Path, bytes: &[u8], header: Header) -> io::Result<Report> {
     let max = Caps::native().bytes;
     if bytes.len() > max {
         return Ok(Report::of(Problem::too_large(bytes.len(), max)));
     }
-    let request = wire::encode_request(limits, settings, hook, bytes)?;
+    let limits = header.limits;
+    let request = wire::encode_request(&header, bytes)?;
     let mut child = Command::new(exe_path)
         .arg(ARGUMENT)
         .env_clear()

@@ -6,10 +6,13 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use super::problem::Problem;
-use super::wire::{self, Request};
+use super::wire::{self, Header};
 use super::{Report, ValidateLimits, corpus, rlimits, syscalls};
 use crate::types::Setting;
-use crate::{Caps, Engine, EngineConfig, Evaluated, Fault, Hook, LoadError, Plugin, walk};
+use crate::{Caps, Engine, EngineConfig, Evaluated, Fault, Hook, LoadError, Plugin, Vector, walk};
+
+/// Failed cases are told up to this many.
+const MAX_PROBLEMS: usize = 32;
 
 /// The whole life of the validation child; `main` calls it when [`super::ARGUMENT`] is its first argument.
 pub fn child_main() -> ExitCode {
@@ -25,12 +28,12 @@ fn serve() -> io::Result<()> {
     let mut input = Vec::new();
     let most = wire::MAX_HEADER_BYTES + Caps::native().bytes + 4;
     io::stdin().take(most as u64).read_to_end(&mut input)?;
-    let request = wire::decode_request(&input)?;
-    let engine = confine(&request.limits)?;
+    let (asked, bytes) = wire::decode_request(&input)?;
+    let engine = confine(&asked.limits)?;
 
     let mut stage = String::new();
     let examined = panic::catch_unwind(AssertUnwindSafe(|| {
-        examine(&engine, &request, &mut |next| {
+        examine(&engine, &asked, bytes, &mut |next| {
             stage = next.to_owned();
             say(&wire::stage_line(next))
         })
@@ -77,13 +80,14 @@ fn say(line: &str) -> io::Result<()> {
 
 fn examine(
     engine: &Engine,
-    request: &Request<'_>,
+    asked: &Header,
+    bytes: &[u8],
     enter: &mut dyn FnMut(&str) -> io::Result<()>,
 ) -> io::Result<Report> {
     let mut report = Report::default();
 
     enter("walk")?;
-    let inspection = walk(request.bytes, &Caps::native());
+    let inspection = walk(bytes, &Caps::native());
     report.hooks = inspection.hooks;
     if !inspection.findings.is_empty() {
         report.problems = inspection.findings.iter().map(Problem::of_finding).collect();
@@ -91,13 +95,13 @@ fn examine(
     }
 
     enter("compile")?;
-    let compiled = match Plugin::compile(engine.wasmtime(), request.bytes) {
+    let compiled = match Plugin::compile(engine.wasmtime(), bytes) {
         Ok(compiled) => compiled,
         Err(error) => return Ok(refused(report, &error)),
     };
 
     enter("describe")?;
-    rlimits::before_running(&request.limits)?;
+    rlimits::before_running(&asked.limits)?;
     let plugin = match compiled.describe(engine.wasmtime(), engine.config()) {
         Ok(plugin) => plugin,
         Err(error) => return Ok(refused(report, &error)),
@@ -105,14 +109,18 @@ fn examine(
     report.manifest = Some(plugin.manifest().clone());
 
     enter("check-settings")?;
-    report.problems.extend(check_settings(engine, &plugin, &request.settings));
+    report.problems.extend(check_settings(engine, &plugin, &asked.settings));
     if !report.problems.is_empty() {
         return Ok(report);
     }
 
-    for hook in plugin.hooks().filter(|hook| request.hook.is_none_or(|wanted| wanted == *hook)) {
+    for hook in plugin.hooks().filter(|hook| asked.hook.is_none_or(|wanted| wanted == *hook)) {
         enter(hook.code())?;
-        try_hook(engine, &plugin, hook, &request.settings, &mut report);
+        try_hook(engine, &plugin, hook, &asked.settings, &mut report);
+    }
+    if !asked.vectors.is_empty() {
+        enter("vectors")?;
+        try_vectors(engine, &plugin, &asked.vectors, &mut report);
     }
     Ok(report)
 }
@@ -136,6 +144,18 @@ fn check_settings(engine: &Engine, plugin: &Plugin, settings: &[Setting]) -> Vec
             })
             .collect(),
         Err(fault) => Problem::of_fault(&fault, "check-settings").into_iter().collect(),
+    }
+}
+
+/// Asks what the author wrote down.
+fn try_vectors(engine: &Engine, plugin: &Plugin, vectors: &[Vector], report: &mut Report) {
+    for vector in vectors {
+        let came = engine.evaluate(plugin, &vector.context, &vector.question);
+        if vector.expect.admits(&came) {
+            report.vectors += 1;
+        } else if report.problems.len() < MAX_PROBLEMS {
+            report.problems.push(Problem::vector(vector, &came));
+        }
     }
 }
 

@@ -219,11 +219,7 @@ pub(super) fn thresholds(chance: &mut Chance) -> ThresholdsRequest {
         affected_households: chance.yes().then(|| chance.edge(u32::MAX)),
         cost_fen: chance.yes().then(|| chance.signed()),
         tags: chance.some(&TAGS),
-        lawful: Thresholds {
-            quorum: chance.share(),
-            pass: chance.share(),
-            open_hours: chance.edge(720),
-        },
+        lawful: Thresholds { quorum: chance.share(), pass: chance.share(), open_hours: chance.edge(720) },
     }
 }
 

@@ -5,11 +5,11 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::kind_text;
 use crate::inspect::Cap;
-use crate::manifest::{ManifestProblem, Misfit, WrongSetting};
+use crate::manifest::{ManifestProblem, Misfit, WrongSetting, kind_text};
+use crate::question::{Outcome, Vector};
 use crate::types::Refusal;
-use crate::{Fault, Finding, Hook, LoadError};
+use crate::{Evaluated, Fault, Finding, Hook, LoadError};
 
 /// The kind of a problem; stable, for machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub enum ProblemCode {
     BadResult,
     /// The same call gave two answers, or took two amounts of fuel.
     Nondeterministic,
+    /// A case of the author's does not come out as it should.
+    VectorFailed,
     /// The validation did not end in time.
     TimedOut,
     /// The validation ended abnormally.
@@ -106,6 +108,20 @@ impl Problem {
             "the same input gave two answers, or took two amounts of fuel",
         )
         .at(format!("{} #{case}", hook.code()))
+    }
+
+    /// What came instead of a vector's expectation; JSON has no translation, so that it stands with the place.
+    pub(super) fn vector(vector: &Vector, came: &Result<Evaluated<Outcome>, Fault>) -> Self {
+        let came = match came {
+            Ok(evaluated) => serde_json::to_string(&evaluated.value).unwrap_or_default(),
+            Err(fault) => fault.to_string(),
+        };
+        Self::new(
+            ProblemCode::VectorFailed,
+            "用例的结果与预期不符",
+            "a case of the author's does not come out as it should",
+        )
+        .at(detailed(&shorten(&vector.name), &came))
     }
 
     pub(super) fn misfit(misfit: &Misfit<'_>) -> Self {
@@ -162,11 +178,6 @@ impl Problem {
             }
             Finding::NoMeta => Self::new(ProblemCode::NoMeta, "没有导出清单接口", "does not export meta").at("meta"),
             Finding::NoHook => Self::new(ProblemCode::NoHook, "没有导出任何规则接口", "exports no hook"),
-            Finding::NoCalledHook => {
-                let called = Hook::ALL.map(Hook::code).join(", ");
-                let en = format!("no service asks its hooks yet; export at least one of {called}");
-                Self::new(ProblemCode::NoHook, "所导出的规则接口目前没有服务会调用", en)
-            }
             Finding::Forbidden(construct) => {
                 let (zh, en) = words::construct(*construct);
                 let (zh, en) = (format!("不允许使用：{zh}"), format!("may not be used: {en}"));
@@ -247,6 +258,11 @@ impl Problem {
     }
 }
 
+/// At most 64 characters of a name that an author wrote.
+fn shorten(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
 /// A place with what was said there, which has no translation.
 fn detailed(place: &str, detail: &str) -> String {
     format!("{place}: {}", detail.chars().take(200).collect::<String>())
@@ -299,7 +315,6 @@ mod tests {
             Finding::UnknownExport("extra".to_owned()),
             Finding::NoMeta,
             Finding::NoHook,
-            Finding::NoCalledHook,
         ];
         all.extend(caps.map(|cap| Finding::Exceeds { cap, index: 3, got: 2, max: 1 }));
         all.extend(constructs.map(Finding::Forbidden));

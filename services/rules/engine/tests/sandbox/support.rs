@@ -38,6 +38,7 @@ pub(crate) fn guest_of(body: &str) -> Vec<u8> {
     component(&SKELETON.replace(";; BODY", body), &wit(), "award-rule")
 }
 
+#[expect(dead_code, reason = "the hostile corpus is to use it")]
 /// A guest of another world with a body that a test wrote itself.
 pub(crate) fn guest_of_world(world: &str, body: &str) -> Vec<u8> {
     component(&SKELETON.replace(";; BODY", body), &wit(), world)

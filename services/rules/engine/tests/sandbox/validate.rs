@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use linli_rules_engine::types::Setting;
-use linli_rules_engine::{Caps, Hook};
-use linli_rules_engine::validate::{ProblemCode, Report, ValidateLimits, run, run_hook};
+use linli_rules_engine::types::{AwardRequest, Context, Setting};
+use linli_rules_engine::validate::{ProblemCode, Report, ValidateLimits, run, run_hook, run_vectors};
+use linli_rules_engine::{Caps, Expected, Hook, Outcome, Question, Vector};
 
-use crate::support::{built, guest, guest_of, guest_of_world, harmless_with, hostile, number};
+use crate::support::{built, guest, guest_of, harmless_with, hostile, number};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_linli-engine-worker");
 
@@ -276,13 +276,6 @@ async fn a_child_that_cannot_start_says_nothing_about_the_plugin() {
 }
 
 #[tokio::test]
-async fn a_plugin_whose_hooks_no_service_asks_is_refused() {
-    let track =
-        r#"(func (export "linli:rules/deliberation-track@1.0.0#choose") (param i32) (result i32) (i32.const 64))"#;
-    assert_eq!(codes(&guest_of_world("track-rule", track)).await, [ProblemCode::NoHook]);
-}
-
-#[tokio::test]
 async fn a_hook_is_tried_with_the_settings_that_it_is_to_have() {
     let guest = guest("loops-when-set");
     assert_eq!(codes(&guest).await, []);
@@ -292,6 +285,22 @@ async fn a_hook_is_tried_with_the_settings_that_it_is_to_have() {
     assert_eq!(found, [(ProblemCode::Loops, "points-award")]);
     let tried = run_hook(Path::new(WORKER), &guest, &patient(), &[], Hook::Award).await.expect("the child starts");
     assert!(tried.is_acceptable() && tried.cases == 32, "{tried:?}");
+}
+
+#[tokio::test]
+async fn an_authors_case_that_comes_out_otherwise_is_told_by_its_name() {
+    let vector = |name: &str, expect| Vector {
+        name: name.to_owned(),
+        context: Context::default(),
+        question: Question::Award(AwardRequest::default()),
+        expect: Expected::Outcome(expect),
+    };
+    let vectors =
+        [vector("nothing is granted", Outcome::Award(vec![])), vector("a score instead", Outcome::Priority(vec![]))];
+    let report = run_vectors(Path::new(WORKER), &guest("harmless"), &patient(), &[], &vectors).await.unwrap();
+    assert_eq!(report.vectors, 1);
+    let found: Vec<_> = report.problems.iter().map(|problem| (problem.code, problem.where_.as_str())).collect();
+    assert_eq!(found, [(ProblemCode::VectorFailed, r#"a score instead: {"points-award":[]}"#)]);
 }
 
 #[tokio::test]
