@@ -5,7 +5,7 @@
 pub mod types_world {
     wit_bindgen::generate!({
         path: "../wit",
-        inline: "package linli:sdk; world records { import linli:rules/types@0.1.0; }",
+        inline: "package linli:sdk; world records { import linli:rules/types@1.0.0; }",
         world: "records",
         generate_all,
         generate_unused_types: true,
@@ -24,7 +24,7 @@ macro_rules! interface {
                 world: $world,
                 pub_export_macro: true,
                 export_macro_name: $export,
-                with: { "linli:rules/types@0.1.0": crate::bindings::types },
+                with: { "linli:rules/types@1.0.0": crate::bindings::types },
                 additional_derives: [PartialEq],
             });
         }
@@ -38,7 +38,7 @@ interface!(
     "export_meta",
     meta,
     "meta-guest",
-    "package linli:sdk; world meta-guest { export linli:rules/meta@0.1.0; }"
+    "package linli:sdk; world meta-guest { export linli:rules/meta@1.0.0; }"
 );
 interface!(
     eligibility_world,
@@ -46,7 +46,7 @@ interface!(
     "export_eligibility",
     booking_eligibility,
     "eligibility-guest",
-    "package linli:sdk; world eligibility-guest { export linli:rules/booking-eligibility@0.1.0; }"
+    "package linli:sdk; world eligibility-guest { export linli:rules/booking-eligibility@1.0.0; }"
 );
 interface!(
     price_world,
@@ -54,7 +54,7 @@ interface!(
     "export_price",
     booking_price,
     "price-guest",
-    "package linli:sdk; world price-guest { export linli:rules/booking-price@0.1.0; }"
+    "package linli:sdk; world price-guest { export linli:rules/booking-price@1.0.0; }"
 );
 interface!(
     priority_world,
@@ -62,7 +62,7 @@ interface!(
     "export_priority",
     booking_priority,
     "priority-guest",
-    "package linli:sdk; world priority-guest { export linli:rules/booking-priority@0.1.0; }"
+    "package linli:sdk; world priority-guest { export linli:rules/booking-priority@1.0.0; }"
 );
 interface!(
     award_world,
@@ -70,7 +70,7 @@ interface!(
     "export_award",
     points_award,
     "award-guest",
-    "package linli:sdk; world award-guest { export linli:rules/points-award@0.1.0; }"
+    "package linli:sdk; world award-guest { export linli:rules/points-award@1.0.0; }"
 );
 interface!(
     track_world,
@@ -78,7 +78,7 @@ interface!(
     "export_track",
     deliberation_track,
     "track-guest",
-    "package linli:sdk; world track-guest { export linli:rules/deliberation-track@0.1.0; }"
+    "package linli:sdk; world track-guest { export linli:rules/deliberation-track@1.0.0; }"
 );
 interface!(
     thresholds_world,
@@ -86,5 +86,5 @@ interface!(
     "export_thresholds",
     deliberation_thresholds,
     "thresholds-guest",
-    "package linli:sdk; world thresholds-guest { export linli:rules/deliberation-thresholds@0.1.0; }"
+    "package linli:sdk; world thresholds-guest { export linli:rules/deliberation-thresholds@1.0.0; }"
 );

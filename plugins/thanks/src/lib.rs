@@ -64,7 +64,7 @@ mod tests {
     use linli_plugin_sdk::testing::{choice, context, member, number};
 
     fn grant(settings: Vec<Setting>, role: &str, kind: &str, minutes: u32, caps: Vec<Amount>) -> Vec<Award> {
-        let event = Event { kind: kind.to_owned(), role: role.to_owned(), minutes, tags: vec![] };
+        let event = Event { kind: kind.to_owned(), role: role.to_owned(), minutes, quantity: 1, score: None, tags: vec![] };
         let req = AwardRequest { actor: member(68), balances: vec![], event, caps };
         Thanks::grant(context(settings), req).unwrap()
     }
