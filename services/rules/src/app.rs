@@ -7,7 +7,11 @@ mod effective;
 mod evaluate;
 mod evaluator;
 mod facts;
+mod keys;
+mod notices;
 mod plugins;
+mod policy;
+mod sweep;
 mod turns;
 mod upload;
 mod validation;
@@ -26,6 +30,7 @@ use linli_kit::serve::ServiceParts;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules as pb;
 
+use crate::artefacts::Artefacts;
 use crate::engine::EngineConfig;
 use crate::validate::ValidateLimits;
 use evaluator::Evaluator;
@@ -42,6 +47,8 @@ pub struct RulesSettings {
     pub limits: ValidateLimits,
     /// What evaluation may use: [`EngineConfig::server`] where the process runs rules alone.
     pub engine: EngineConfig,
+    /// Where the bytes of plugins are.
+    pub artefacts: Artefacts,
 }
 
 /// The service's use cases.
@@ -51,6 +58,8 @@ pub(crate) struct App {
     pub(crate) operations: Operations,
     plugins: Catalogue<pb::Plugin>,
     bindings: Catalogue<pb::RuleBinding>,
+    keys: Catalogue<pb::AuthorKey>,
+    artefacts: Artefacts,
     evaluator: Evaluator,
     validator: Validator,
     in_force: effective::InForce,
@@ -62,12 +71,16 @@ impl App {
         let worker = settings.worker.map_or_else(std::env::current_exe, Ok).map_err(Error::internal)?;
         let operations = Operations::new(parts.store.clone(), parts.kit.texts.clone());
         let validator = Validator::new(worker, settings.limits);
-        validation::start(&parts, &operations, validator.clone());
+        let artefacts = settings.artefacts;
+        validation::start(&parts, &operations, validator.clone(), artefacts.clone());
+        sweep::start(&parts, artefacts.clone());
         let store = &parts.store;
         Ok(Arc::new(Self {
             plugins: Catalogue::new(store.clone(), "plugins", "linli/Plugin"),
             bindings: Catalogue::new(store.clone(), "ruleBindings", "linli/RuleBinding").filterable(&["hook"]),
-            evaluator: Evaluator::start(store.clone(), settings.engine)?,
+            keys: Catalogue::new(store.clone(), "authorKeys", "linli/AuthorKey").filterable(&["disabled"]),
+            evaluator: Evaluator::start(artefacts.clone(), settings.engine)?,
+            artefacts,
             validator,
             in_force: effective::InForce::default(),
             operations,

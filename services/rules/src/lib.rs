@@ -9,6 +9,7 @@ pub use linli_rules_engine::validate;
 
 mod api;
 mod app;
+mod artefacts;
 mod domain;
 mod store;
 
@@ -21,6 +22,7 @@ use linli_kit::texts::Texts;
 use tonic::service::Routes;
 
 pub use app::RulesSettings;
+pub use artefacts::Artefacts;
 
 /// Name of the service.
 pub const SERVICE: &str = "rules";

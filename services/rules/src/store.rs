@@ -7,7 +7,6 @@ pub(crate) mod tables;
 use linli_kernel::{AreaId, Id as _};
 use linli_kit::store::{Engine, Tx};
 use linli_kit::{Error, Result};
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _,
     PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -15,8 +14,8 @@ use sea_orm::{
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::domain::version::{KeptManifest, KeptProblem, PluginVersionId, State};
-use entities::{artifact, version};
+use crate::domain::version::{KeptManifest, KeptProblem, KeptQuarantine, PluginVersionId, State};
+use entities::version;
 
 pub(crate) use version::Model as VersionRow;
 
@@ -39,6 +38,11 @@ impl VersionRow {
     /// What validation found wrong.
     pub(crate) fn problems(&self) -> Result<Vec<KeptProblem>> {
         read(&self.problems)
+    }
+
+    /// Why it is not asked any more.
+    pub(crate) fn quarantine(&self) -> Result<Option<KeptQuarantine>> {
+        if self.quarantine.is_empty() { Ok(None) } else { serde_json::from_str(&self.quarantine).map_err(Error::internal) }
     }
 
     /// What it says of itself, once known.
@@ -133,26 +137,27 @@ pub(crate) async fn count_versions(conn: &impl ConnectionTrait, area: &str, stat
     Ok(query.count(conn).await?)
 }
 
-/// Deletes a version, and its bytes with the last version of the area that has them.
+/// Bytes of all versions of an area.
+pub(crate) async fn bytes_of_versions(conn: &impl ConnectionTrait, area: &str) -> Result<i64> {
+    let query = version::Entity::find().filter(version::Column::Area.eq(area)).select_only();
+    let sizes: Vec<i64> = query.column(version::Column::SizeBytes).into_tuple().all(conn).await?;
+    Ok(sizes.into_iter().sum())
+}
+
+/// Which of these digests some version of any area has.
+pub(crate) async fn digests_in_use(conn: &impl ConnectionTrait, digests: &[String]) -> Result<Vec<String>> {
+    let query = version::Entity::find().filter(version::Column::Digest.is_in(digests.iter().map(String::as_str)));
+    Ok(query.select_only().column(version::Column::Digest).distinct().into_tuple().all(conn).await?)
+}
+
+/// Deletes a version. Its bytes stay until nobody has them and the sweep comes by.
 pub(crate) async fn delete_version(tx: &Tx<'_>, row: &VersionRow) -> Result<()> {
     version::Entity::delete_by_id((row.area.clone(), row.id)).exec(tx.conn()).await?;
-    let others = version::Entity::find()
-        .filter(version::Column::Area.eq(row.area.as_str()))
-        .filter(version::Column::Digest.eq(row.digest.as_str()));
-    if others.count(tx.conn()).await? == 0 {
-        artifact::Entity::delete_by_id((row.area.clone(), row.digest.clone())).exec(tx.conn()).await?;
-    }
     Ok(())
 }
 
-/// Writes a new version and its bytes, which may be there already.
-pub(crate) async fn insert_version(tx: &Tx<'_>, row: &VersionRow, bytes: &[u8]) -> Result<()> {
-    let kept = artifact::Model { area: row.area.clone(), digest: row.digest.clone(), bytes: bytes.to_vec() };
-    let unless_there = OnConflict::columns([artifact::Column::Area, artifact::Column::Digest]).do_nothing().to_owned();
-    artifact::Entity::insert(kept.into_active_model())
-        .on_conflict(unless_there)
-        .exec_without_returning(tx.conn())
-        .await?;
+/// Writes a new version, whose bytes are kept already.
+pub(crate) async fn insert_version(tx: &Tx<'_>, row: &VersionRow) -> Result<()> {
     row.clone().into_active_model().reset_all().insert(tx.conn()).await?;
     Ok(())
 }
@@ -161,10 +166,4 @@ pub(crate) async fn insert_version(tx: &Tx<'_>, row: &VersionRow, bytes: &[u8]) 
 pub(crate) async fn update_version(tx: &Tx<'_>, row: &VersionRow) -> Result<()> {
     row.clone().into_active_model().reset_all().update(tx.conn()).await?;
     Ok(())
-}
-
-/// Bytes of a component.
-pub(crate) async fn artifact_of(conn: &impl ConnectionTrait, area: &str, digest: &str) -> Result<Option<Vec<u8>>> {
-    let found = artifact::Entity::find_by_id((area.to_owned(), digest.to_owned())).one(conn).await?;
-    Ok(found.map(|row| row.bytes))
 }

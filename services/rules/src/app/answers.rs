@@ -211,7 +211,7 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
 
 /// The digest of what a rule runs; empty where that is not known.
 fn digest_of(rule: &Bound) -> String {
-    rule.artefact.as_ref().map(|artefact| artefact.digest.to_string()).unwrap_or_default()
+    rule.artefact.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
 fn amount(amount: &crate::engine::types::Amount) -> common::Amount {

@@ -1,10 +1,13 @@
 //! What the two catalogues share: lists, answers to repeats, writes that only validate.
 
-use linli_access::Within;
+use std::sync::Arc;
+
+use linli_access::{Target, Within};
+use linli_kernel::Name;
 use linli_kit::catalogue::{Catalogue, Scope};
 use linli_kit::idempotency::Once;
 use linli_kit::page::PageRequest;
-use linli_kit::{Ctx, Error, Result, check};
+use linli_kit::{Ctx, Error, FieldViolation, Result, check};
 
 use super::App;
 
@@ -45,7 +48,106 @@ pub(super) async fn done_or_read<M: prost::Message + Default>(catalogue: &Catalo
     }
 }
 
+/// A message with a name.
+pub(super) trait Resource {
+    /// Its name.
+    fn name(&self) -> &str;
+}
+
+impl Resource for linli_proto::rules::Plugin {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Resource for linli_proto::rules::AuthorKey {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// A resource that is to be created.
+pub(super) struct Creation<'a, M> {
+    pub(super) parent: &'a str,
+    pub(super) id: &'a str,
+    pub(super) wanted: M,
+    pub(super) request_id: &'a str,
+    pub(super) hash: [u8; 32],
+}
+
+/// A resource that is to be changed.
+pub(super) struct Change<'a, M> {
+    pub(super) name: Name,
+    pub(super) wanted: M,
+    pub(super) mask: Option<&'a prost_types::FieldMask>,
+    pub(super) allow_missing: bool,
+    pub(super) validate_only: bool,
+    pub(super) request_id: &'a str,
+    pub(super) hash: [u8; 32],
+}
+
+/// What is wrong with a resource as it would be.
+type Judge<M> = fn(&M) -> Vec<FieldViolation>;
+
 impl App {
+    /// Creates a resource on which nothing depends yet.
+    pub(super) async fn create_resource<M: prost::Message + Default + Clone + Resource>(
+        &self,
+        ctx: &Arc<Ctx>,
+        catalogue: &Catalogue<M>,
+        label: &'static str,
+        creation: Creation<'_, M>,
+        judge: Judge<M>,
+    ) -> Result<M> {
+        let area = check::area("parent", creation.parent)?;
+        self.access.authorise(ctx, &Target::area(&area))?;
+        let done = self
+            .parts
+            .store
+            .write_once(ctx, area.as_str(), creation.request_id, creation.hash, label, |tx| {
+                let (key, wanted) = ((area.as_str(), creation.id), &creation.wanted);
+                Box::pin(async move {
+                    let written = catalogue.create(tx, ctx.now(), key, wanted, judge).await?.entry;
+                    Ok((written.resource.name().to_owned(), written.resource))
+                })
+            })
+            .await?;
+        done_or_read(catalogue, done).await
+    }
+
+    /// Changes a resource of which nothing else needs to hear; with `allow_missing` creates it.
+    pub(super) async fn update_resource<M: prost::Message + Default + Clone + Resource>(
+        &self,
+        ctx: &Arc<Ctx>,
+        catalogue: &Catalogue<M>,
+        label: &'static str,
+        change: Change<'_, M>,
+        judge: Judge<M>,
+    ) -> Result<M> {
+        self.access.authorise(ctx, &Target::area(change.name.area()))?;
+        let area = change.name.area().as_str();
+        let done = self
+            .parts
+            .store
+            .write_once(ctx, area, change.request_id, change.hash, label, |tx| {
+                let change = &change;
+                Box::pin(async move {
+                    let (wanted, mask) = (&change.wanted, change.mask);
+                    let updated = catalogue.update(tx, ctx.now(), wanted, mask, change.allow_missing, judge);
+                    let written = updated.await?.entry;
+                    if change.validate_only {
+                        return Err(ValidatedOnly::error(&written.resource));
+                    }
+                    Ok((written.resource.name().to_owned(), written.resource))
+                })
+            })
+            .await;
+        match done {
+            Ok(done) => done_or_read(catalogue, done).await,
+            Err(error) => ValidatedOnly::answer(error),
+        }
+    }
+
     /// The areas that a list shows: those that the caller may list as a whole.
     pub(super) fn listed_areas(&self, ctx: &Ctx, parent: &str) -> Result<Vec<String>> {
         let area = check::list_parent(parent)?;

@@ -42,14 +42,7 @@ pub(super) struct Bound {
     pub(super) settings: Vec<Setting>,
     pub(super) facts: FactSet,
     /// What it runs, or why it cannot: a damaged row of one version is that rule's fault, not everybody's.
-    pub(super) artefact: Result<Artefact, String>,
-}
-
-/// Which bytes a version stands for, and where they are.
-pub(super) struct Artefact {
-    /// Slug of the area that has them.
-    pub(super) area: String,
-    pub(super) digest: Digest,
+    pub(super) artefact: Result<Digest, String>,
 }
 
 /// What is in force, nearest first.
@@ -191,8 +184,10 @@ fn bound(entry: Entry<pb::RuleBinding>, versions: &HashMap<String, VersionRow>) 
     Bound { settings: settings(&binding.settings), binding, facts, artefact }
 }
 
-fn artefact(row: &VersionRow, readable: bool) -> Result<Artefact, String> {
+fn artefact(row: &VersionRow, readable: bool) -> Result<Digest, String> {
+    if row.state() == State::Quarantined {
+        return Err("its version is quarantined".to_owned());
+    }
     let digest = Digest::from_hex(&row.digest).filter(|_| readable && row.state() == State::Valid);
-    let digest = digest.ok_or_else(|| "its version is damaged".to_owned())?;
-    Ok(Artefact { area: row.area.clone(), digest })
+    digest.ok_or_else(|| "its version is damaged".to_owned())
 }

@@ -85,7 +85,7 @@ impl App {
         let mut plugins = Vec::with_capacity(in_force.rules.len());
         for rule in &in_force.rules {
             plugins.push(match &rule.artefact {
-                Ok(artefact) => self.evaluator.plugin(&artefact.area, &artefact.digest).await?,
+                Ok(digest) => self.evaluator.plugin(digest).await?,
                 Err(fault) => Err(fault.clone()),
             });
         }

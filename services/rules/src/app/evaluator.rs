@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use linli_kit::store::Store;
 use linli_kit::{Error, Result};
 use tokio::sync::Semaphore;
 
 use super::evaluate::busy;
 use super::turns::Turns;
+use crate::artefacts::Artefacts;
 use crate::engine::{Digest, Engine, EngineConfig, Fault, LoadError, Plugin};
-use crate::store;
 
 /// A plugin that is ready, or why it is not.
 pub(super) type Loaded = Result<Arc<Plugin>, String>;
@@ -23,7 +22,7 @@ const LOADS: u64 = 1_024;
 /// The engine, and who may use it now.
 pub(super) struct Evaluator {
     engine: Engine,
-    store: Store,
+    artefacts: Artefacts,
     places: Turns,
     /// Each digest is loaded by one of those who ask for it; the others wait for that one only.
     loads: moka::future::Cache<Digest, Loaded>,
@@ -32,11 +31,11 @@ pub(super) struct Evaluator {
 }
 
 impl Evaluator {
-    pub(super) fn start(store: Store, config: EngineConfig) -> Result<Self> {
+    pub(super) fn start(artefacts: Artefacts, config: EngineConfig) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let engine = Engine::new(config).map_err(Error::internal)?;
         let loads = moka::future::Cache::builder().max_capacity(LOADS).time_to_live(REMEMBERED).build();
-        Ok(Self { engine, store, places: Turns::new(cores), loads, compiling: Semaphore::new((cores / 2).max(1)) })
+        Ok(Self { engine, artefacts, places: Turns::new(cores), loads, compiling: Semaphore::new((cores / 2).max(1)) })
     }
 
     /// The engine, for work that asks no plugin.
@@ -60,20 +59,20 @@ impl Evaluator {
         running.await.map_err(Error::internal)
     }
 
-    /// The plugin of a digest, compiled from an area's artefact when it is not in memory.
+    /// The plugin of a digest, compiled when it is not in memory.
     ///
     /// # Errors
-    /// Those of the store: everything else is the plugin's.
-    pub(super) async fn plugin(&self, area: &str, digest: &Digest) -> Result<Loaded> {
+    /// Those of the artefacts' store: everything else is the plugin's.
+    pub(super) async fn plugin(&self, digest: &Digest) -> Result<Loaded> {
         if let Some(plugin) = self.engine.get(digest) {
             return Ok(Ok(plugin));
         }
-        let loaded = self.loads.try_get_with(*digest, self.load(area, digest)).await;
+        let loaded = self.loads.try_get_with(*digest, self.load(digest)).await;
         loaded.map_err(|error: Arc<Error>| error.for_another())
     }
 
-    async fn load(&self, area: &str, digest: &Digest) -> Result<Loaded> {
-        let Some(bytes) = store::artifact_of(self.store.reader(), area, &digest.to_string()).await? else {
+    async fn load(&self, digest: &Digest) -> Result<Loaded> {
+        let Some(bytes) = self.artefacts.get(&digest.to_string()).await? else {
             return Ok(Err("the artefact is missing".to_owned()));
         };
         if Digest::of(&bytes) != *digest {

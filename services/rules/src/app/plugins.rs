@@ -8,7 +8,7 @@ use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result};
 use linli_proto::rules as pb;
 
 use super::App;
-use super::catalogues::{ValidatedOnly, done_or_read};
+use super::catalogues::{Change, Creation};
 use crate::store;
 
 fn check_plugin(message: &pb::Plugin) -> Vec<FieldViolation> {
@@ -37,50 +37,31 @@ impl App {
 
     /// Creates a plugin.
     pub(crate) async fn create_plugin(&self, ctx: &Arc<Ctx>, r: pb::CreatePluginRequest) -> Result<pb::Plugin> {
-        let area = check::area("parent", &r.parent)?;
-        self.access.authorise(ctx, &Target::area(&area))?;
         let hash = self.hash(ctx, &pb::CreatePluginRequest { request_id: String::new(), ..r.clone() });
-        let wanted = r.plugin.clone().unwrap_or_default();
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, area.as_str(), &r.request_id, hash, "rules.create_plugin", |tx| {
-                let (key, wanted) = ((area.as_str(), r.plugin_id.as_str()), &wanted);
-                Box::pin(async move {
-                    let written = self.plugins.create(tx, ctx.now(), key, wanted, check_plugin).await?.entry;
-                    Ok((written.resource.name.clone(), written.resource))
-                })
-            })
-            .await?;
-        done_or_read(&self.plugins, done).await
+        let creation = Creation {
+            parent: &r.parent,
+            id: &r.plugin_id,
+            wanted: r.plugin.clone().unwrap_or_default(),
+            request_id: &r.request_id,
+            hash,
+        };
+        self.create_resource(ctx, &self.plugins, "rules.create_plugin", creation, check_plugin).await
     }
 
     /// Changes a plugin; with `allow_missing` creates it.
     pub(crate) async fn update_plugin(&self, ctx: &Arc<Ctx>, r: pb::UpdatePluginRequest) -> Result<pb::Plugin> {
-        let wanted = r.plugin.clone().unwrap_or_default();
-        let name = check::name("plugin.name", &wanted.name, "plugins")?;
-        self.access.authorise(ctx, &Target::area(name.area()))?;
         let hash = self.hash(ctx, &pb::UpdatePluginRequest { request_id: String::new(), ..r.clone() });
-        let done = self
-            .parts
-            .store
-            .write_once(ctx, name.area().as_str(), &r.request_id, hash, "rules.update_plugin", |tx| {
-                let (r, wanted) = (&r, &wanted);
-                Box::pin(async move {
-                    let mask = r.update_mask.as_ref();
-                    let updated = self.plugins.update(tx, ctx.now(), wanted, mask, r.allow_missing, check_plugin);
-                    let written = updated.await?.entry;
-                    if r.validate_only {
-                        return Err(ValidatedOnly::error(&written.resource));
-                    }
-                    Ok((written.resource.name.clone(), written.resource))
-                })
-            })
-            .await;
-        match done {
-            Ok(done) => done_or_read(&self.plugins, done).await,
-            Err(error) => ValidatedOnly::answer(error),
-        }
+        let wanted = r.plugin.clone().unwrap_or_default();
+        let change = Change {
+            name: check::name("plugin.name", &wanted.name, "plugins")?,
+            wanted,
+            mask: r.update_mask.as_ref(),
+            allow_missing: r.allow_missing,
+            validate_only: r.validate_only,
+            request_id: &r.request_id,
+            hash,
+        };
+        self.update_resource(ctx, &self.plugins, "rules.update_plugin", change, check_plugin).await
     }
 
     /// Deletes a plugin that has no versions.

@@ -1,4 +1,5 @@
-//! Uploads: a header, then the bytes of a component; the same bytes are the same version.
+//! Uploads: a header, then the bytes of a component or a table; the same bytes are the same version. What came of an upload that
+//! broke off is kept for a day. Never: bytes under a digest that is not theirs.
 
 use std::sync::Arc;
 
@@ -14,15 +15,34 @@ use tonic::Streaming;
 
 use super::{App, versions};
 use crate::domain::version::{PluginVersionId, State};
-use crate::engine::{Caps, Digest};
+use crate::engine::Digest;
 use crate::store::{self, VersionRow};
 
 /// Versions that an area keeps at most.
 const MAX_VERSIONS: u64 = 200;
 /// Versions of an area that await validation at most.
 pub(super) const MAX_UNVALIDATED: u64 = 20;
+/// Bytes of all versions of an area at most.
+const MAX_AREA_BYTES: i64 = 64 << 20;
+/// Uploads of an area that broke off and are kept.
+const MAX_PARTIALS: usize = 20;
 /// Bytes of one chunk at most.
 const MAX_CHUNK: usize = 64 << 10;
+/// Bytes of a component; that a native one has fewer is for the validation to say, which knows the one from the other.
+const MAX_COMPONENT: usize = 2 << 20;
+/// Bytes of a table.
+const MAX_TABLE: usize = 64 << 10;
+/// What has come is kept whenever it has grown by so much.
+const KEEP_EVERY: usize = 256 << 10;
+/// How a component begins.
+const WASM: &[u8] = b"\0asm";
+
+/// An upload that can be gone on with.
+struct Resumable<'a> {
+    area: &'a str,
+    digest: &'a str,
+    plugin: &'a str,
+}
 
 impl App {
     /// Takes a version in; nothing of it is read before the caller is known to be allowed to.
@@ -38,26 +58,115 @@ impl App {
         let plugin = check::name("header.parent", &header.parent, "plugins")?;
         self.access.authorise(ctx, &Target::area(plugin.area()))?;
         self.plugins.get(plugin.area().as_str(), plugin.id()).await?;
-        let bytes = chunks(&mut stream).await?;
-        let digest = Digest::of(&bytes).to_string();
-        if !header.digest.is_empty() && !header.digest.eq_ignore_ascii_case(&digest) {
-            let violation = FieldViolation::new("header.digest", "DIGEST_MISMATCH").arg("actual", &digest);
-            return Err(Error::field(violation));
+        let named = named_digest(&header)?;
+        let resumable = named.as_deref().map(|digest| Resumable {
+            area: plugin.area().as_str(),
+            digest,
+            plugin: plugin.id(),
+        });
+        let begun = self.begun(&header, resumable.as_ref()).await?;
+        let bytes = self.chunks(&mut stream, begun, resumable.as_ref()).await?;
+        let digest = Digest::of(&bytes);
+        if let Some(kept) = &resumable {
+            // Complete, or never to be: nothing to go on with either way.
+            self.artefacts.drop_partial(kept.area, kept.digest, kept.plugin).await?;
+            if kept.digest != digest.to_string() {
+                let violation = FieldViolation::new("header.digest", "DIGEST_MISMATCH").arg("actual", digest);
+                return Err(Error::field(violation));
+            }
         }
-        let row = self.keep(ctx, &header, &plugin, digest, bytes).await?;
+        let signed = self.check_signature(&header, &plugin, &digest).await?;
+        let row = self.keep(ctx, &header, &plugin, (digest, signed.unwrap_or_default()), bytes).await?;
         versions::proto(&row, ctx.lang)
     }
 
+    /// Returns how far an upload has come.
+    pub(crate) async fn get_upload(&self, ctx: &Ctx, r: &pb::GetUploadRequest) -> Result<pb::Upload> {
+        let name = check::name("name", &r.name, "uploads")?;
+        self.access.authorise(ctx, &Target::area(name.area()))?;
+        let found = self.artefacts.partial(name.area().as_str(), name.id()).await?;
+        let found = found.ok_or_else(|| Error::not_found(&r.name))?;
+        Ok(pb::Upload {
+            name: name.to_string(),
+            plugin: format!("{}/plugins/{}", name.area().name(), found.plugin),
+            received_bytes: i64::try_from(found.received).map_err(Error::internal)?,
+            expire_time: Some(check::timestamp(found.expires)),
+        })
+    }
+
+    /// What the server has of an upload already.
+    async fn begun(&self, header: &pb::UploadHeader, resumable: Option<&Resumable<'_>>) -> Result<Vec<u8>> {
+        if header.offset == 0 {
+            return Ok(Vec::new());
+        }
+        let Some(kept) = resumable else { return Err(bad("header.digest", "UPLOAD_NEEDS_DIGEST")) };
+        let bytes = self.artefacts.partial_bytes(kept.area, kept.digest, kept.plugin).await?;
+        if i64::try_from(bytes.len()).ok() != Some(header.offset) {
+            return Err(Error::new(ErrorCode::Aborted, "UPLOAD_OFFSET").with("received", bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// The rest of the stream, within its bounds. What has come before it breaks off is kept.
+    async fn chunks(
+        &self,
+        stream: &mut Streaming<pb::UploadPluginVersionRequest>,
+        mut bytes: Vec<u8>,
+        resumable: Option<&Resumable<'_>>,
+    ) -> Result<Vec<u8>> {
+        let mut kept = bytes.len();
+        loop {
+            let data = match next(stream).await {
+                Ok(Some(data)) => data,
+                Ok(None) if bytes.is_empty() => return Err(bad("chunk", "FIELD_REQUIRED")),
+                Ok(None) => return Ok(bytes),
+                Err(broken) => {
+                    self.keep_partial(&bytes, kept, resumable).await?;
+                    return Err(broken);
+                }
+            };
+            let Data::Chunk(chunk) = data else { return Err(bad("header", "UPLOAD_HEADER_FIRST")) };
+            if chunk.len() > MAX_CHUNK {
+                return Err(Error::field(FieldViolation::new("chunk", "CHUNK_TOO_LARGE").arg("max", MAX_CHUNK)));
+            }
+            bytes.extend_from_slice(&chunk);
+            let max = if bytes.starts_with(WASM) { MAX_COMPONENT } else { MAX_TABLE };
+            if bytes.len() > max {
+                return Err(Error::field(FieldViolation::new("chunk", "UPLOAD_TOO_LARGE").arg("max", max)));
+            }
+            if bytes.len() >= kept + KEEP_EVERY {
+                self.keep_partial(&bytes, kept, resumable).await?;
+                kept = bytes.len();
+            }
+        }
+    }
+
+    async fn keep_partial(&self, bytes: &[u8], kept: usize, resumable: Option<&Resumable<'_>>) -> Result<()> {
+        let Some(upload) = resumable.filter(|_| bytes.len() > kept) else { return Ok(()) };
+        let known = self.artefacts.partial(upload.area, upload.digest).await?.is_some();
+        if !known && self.artefacts.partials(upload.area).await? >= MAX_PARTIALS {
+            let full = Error::new(ErrorCode::ResourceExhausted, "PARTIALS_FULL");
+            return Err(full.with("area", format!("areas/{}", upload.area)).with("max", MAX_PARTIALS));
+        }
+        self.artefacts.put_partial(upload.area, upload.digest, upload.plugin, bytes).await
+    }
+
+    /// Keeps the bytes, then the version that names them: bytes that nobody names do no harm and are swept.
     async fn keep(
         &self,
         ctx: &Arc<Ctx>,
         header: &pb::UploadHeader,
         plugin: &Name,
-        digest: String,
+        (digest, author_key): (Digest, String),
         bytes: Vec<u8>,
     ) -> Result<VersionRow> {
-        // The digest stands for the bytes.
-        let canonical = pb::UploadHeader { parent: plugin.to_string(), digest, request_id: String::new() };
+        // The digest stands for the bytes, and for the signature over them.
+        let canonical = pb::UploadHeader {
+            parent: plugin.to_string(),
+            digest: digest.to_string(),
+            author_key: author_key.clone(),
+            ..pb::UploadHeader::default()
+        };
         let hash = self.hash(ctx, &canonical);
         let area = plugin.area().as_str();
         let now = ctx.now();
@@ -72,26 +181,37 @@ impl App {
             hooks: String::new(),
             manifest: String::new(),
             operation: String::new(),
+            form: form(&bytes).into(),
+            author: ctx.caller.recorded_as(),
+            author_key,
+            peak_fuel: 0,
+            quarantine: String::new(),
             revision: 1,
             create_us: now.micros(),
             update_us: now.micros(),
         };
+        self.artefacts.put(&digest, bytes).await?;
         let done = self
             .parts
             .store
             .write_once(ctx, area, &header.request_id, hash, "rules.upload_plugin_version", |tx| {
-                let (new, bytes) = (&new, bytes.as_slice());
+                let new = &new;
                 Box::pin(async move {
                     store::lock_area(tx, area).await?;
                     // Its lock keeps the plugin from going away.
                     if self.plugins.find_for_update(tx, area, plugin.id()).await?.is_none() {
                         return Err(Error::not_found(plugin));
                     }
-                    if let Some(row) = store::version_by_digest(tx.conn(), area, &new.plugin, &new.digest).await? {
+                    if let Some(mut row) = store::version_by_digest(tx.conn(), area, &new.plugin, &new.digest).await? {
+                        if !new.author_key.is_empty() && row.author_key != new.author_key {
+                            row.author_key.clone_from(&new.author_key);
+                            (row.revision, row.update_us) = (row.revision + 1, new.update_us);
+                            store::update_version(tx, &row).await?;
+                        }
                         return Ok((row.name(), row));
                     }
-                    self.room_for_another(tx, plugin.area()).await?;
-                    store::insert_version(tx, new, bytes).await?;
+                    self.room_for_another(tx, plugin.area(), new.size_bytes).await?;
+                    store::insert_version(tx, new).await?;
                     Ok((new.name(), new.clone()))
                 })
             })
@@ -109,10 +229,14 @@ impl App {
 
 impl App {
     /// Refuses when the area has as many versions as it may keep. The caller holds the area's lock.
-    async fn room_for_another(&self, tx: &Tx<'_>, area: &AreaId) -> Result<()> {
+    async fn room_for_another(&self, tx: &Tx<'_>, area: &AreaId, bytes: i64) -> Result<()> {
         if store::count_versions(tx.conn(), area.as_str(), None).await? >= MAX_VERSIONS {
             let full = Error::new(ErrorCode::ResourceExhausted, "VERSIONS_FULL");
             return Err(full.with("area", area.name()).with("max", MAX_VERSIONS));
+        }
+        if store::bytes_of_versions(tx.conn(), area.as_str()).await? + bytes > MAX_AREA_BYTES {
+            let full = Error::new(ErrorCode::ResourceExhausted, "ARTEFACTS_FULL");
+            return Err(full.with("area", area.name()).with("max", MAX_AREA_BYTES));
         }
         self.room_for_unvalidated(tx, area).await
     }
@@ -133,23 +257,20 @@ async fn next(stream: &mut Streaming<pb::UploadPluginVersionRequest>) -> Result<
     Ok(message.map(|message| message.data.unwrap_or_else(|| Data::Chunk(Vec::new()))))
 }
 
-/// The rest of the stream, within its bounds.
-async fn chunks(stream: &mut Streaming<pb::UploadPluginVersionRequest>) -> Result<Vec<u8>> {
-    let max = Caps::native().bytes;
-    let mut bytes = Vec::new();
-    while let Some(data) = next(stream).await? {
-        match data {
-            Data::Header(_) => return Err(bad("header", "UPLOAD_HEADER_FIRST")),
-            Data::Chunk(chunk) if chunk.len() > MAX_CHUNK => {
-                return Err(Error::field(FieldViolation::new("chunk", "CHUNK_TOO_LARGE").arg("max", MAX_CHUNK)));
-            }
-            Data::Chunk(chunk) if bytes.len() + chunk.len() > max => {
-                return Err(Error::field(FieldViolation::new("chunk", "UPLOAD_TOO_LARGE").arg("max", max)));
-            }
-            Data::Chunk(chunk) => bytes.extend_from_slice(&chunk),
-        }
+/// The digest that the header names, in lower case.
+fn named_digest(header: &pb::UploadHeader) -> Result<Option<String>> {
+    if header.digest.is_empty() {
+        return Ok(None);
     }
-    if bytes.is_empty() { Err(bad("chunk", "FIELD_REQUIRED")) } else { Ok(bytes) }
+    match Digest::from_hex(&header.digest) {
+        Some(digest) => Ok(Some(digest.to_string())),
+        None => Err(bad("header.digest", "DIGEST_INVALID")),
+    }
+}
+
+/// What the bytes seem to be; validation knows better.
+fn form(bytes: &[u8]) -> pb::PluginForm {
+    if bytes.starts_with(WASM) { pb::PluginForm::Unspecified } else { pb::PluginForm::Table }
 }
 
 fn bad(field: &str, reason: &'static str) -> Error {

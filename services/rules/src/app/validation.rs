@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::upload::MAX_UNVALIDATED;
 use super::validator::Validator;
 use super::{App, versions};
+use crate::artefacts::Artefacts;
 use crate::domain::version::{Both, KeptManifest, KeptProblem, PluginVersionId, State};
 use crate::store::{self, VersionRow};
 use crate::validate::Report;
@@ -74,6 +75,10 @@ impl App {
                     let mut row = row.ok_or_else(|| Error::not_found(&r.name))?;
                     if row.state() == State::Valid {
                         return Ok((row.operation.clone(), Asked::Valid(row)));
+                    }
+                    if row.state() == State::Quarantined {
+                        let refused = Error::new(ErrorCode::FailedPrecondition, "VERSION_QUARANTINED");
+                        return Err(refused.with("version", &r.name));
                     }
                     if self.runs(&row.operation).await? {
                         return Ok((row.operation.clone(), Asked::Runs(row.operation)));
@@ -132,8 +137,8 @@ fn ended(row: &VersionRow, lang: Lang) -> Result<Operation> {
 }
 
 /// Runs validations in the background until the process goes down.
-pub(super) fn start(parts: &ServiceParts, operations: &Operations, validator: Validator) {
-    let job: Arc<dyn Job> = Arc::new(Validation { parts: parts.clone(), validator });
+pub(super) fn start(parts: &ServiceParts, operations: &Operations, validator: Validator, artefacts: Artefacts) {
+    let job: Arc<dyn Job> = Arc::new(Validation { parts: parts.clone(), validator, artefacts });
     // The validator runs one child at a time. More operations are taken up than that, and more than one area may have,
     // so that areas come in turn and not in the order in which they asked.
     let settings = Settings { concurrency: TAKEN_UP, ..Settings::default() };
@@ -149,6 +154,7 @@ pub(super) fn start(parts: &ServiceParts, operations: &Operations, validator: Va
 struct Validation {
     parts: ServiceParts,
     validator: Validator,
+    artefacts: Artefacts,
 }
 
 #[async_trait]
@@ -163,7 +169,7 @@ impl Job for Validation {
             return response(&row, wanted.lang());
         }
         progress.set(&metadata(&wanted.name)).await?;
-        let bytes = store::artifact_of(reader, area.as_str(), &row.digest).await?.ok_or_else(missing)?;
+        let bytes = self.artefacts.get(&row.digest).await?.ok_or_else(missing)?;
         let report = self.examine(area.as_str(), &bytes, progress).await?;
         let row = self.conclude(op, progress, &area, id, &report).await?;
         response(&row, wanted.lang())
@@ -204,6 +210,9 @@ impl Validation {
                     progress.check(tx).await?;
                     let row = store::lock_version(tx, area, id).await?;
                     let mut row = row.ok_or_else(|| Error::not_found(area.name()))?;
+                    if row.state() == State::Quarantined {
+                        return Ok(row);
+                    }
                     note(&mut row, report)?;
                     row.revision += 1;
                     row.update_us = ctx.now().micros();
@@ -236,6 +245,7 @@ fn note(row: &mut VersionRow, report: &Report) -> Result<()> {
     let hooks: Vec<&str> = report.hooks.iter().map(|hook| hook.code()).collect();
     let state = if report.is_acceptable() { State::Valid } else { State::Rejected };
     row.state = state.number();
+    row.peak_fuel = i32::try_from(report.peak_fuel_percent()).unwrap_or(i32::MAX);
     row.problems = serde_json::to_string(&problems).map_err(Error::internal)?;
     row.hooks = serde_json::to_string(&hooks).map_err(Error::internal)?;
     row.manifest = match &report.manifest {

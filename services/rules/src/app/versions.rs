@@ -113,6 +113,15 @@ pub(super) fn proto(row: &VersionRow, lang: Lang) -> Result<pb::PluginVersion> {
         hooks: row.hooks()?,
         manifest: row.manifest()?.map(|kept| manifest(kept, lang)),
         create_time: Some(check::timestamp_us(row.create_us)),
+        form: row.form,
+        author: row.author.clone(),
+        author_key: row.author_key.clone(),
+        peak_fuel_percent: row.peak_fuel,
+        quarantine: row.quarantine()?.map(|kept| pb::Quarantine {
+            time: Some(check::timestamp_us(kept.since_us)),
+            fault: kept.fault,
+            faults: kept.faults,
+        }),
     })
 }
 

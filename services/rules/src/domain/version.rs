@@ -5,12 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::engine::manifest::{Manifest, Text, kind_text};
 
 linli_kernel::define_id!(
+    /// Id of a notice to an author.
+    PluginNoticeId,
+    "pn"
+);
+
+linli_kernel::define_id!(
     /// Id of a plugin version.
     PluginVersionId,
     "pv"
 );
 
-/// Where a version stands. A valid one stays valid; one that was rejected may be validated again.
+/// Where a version stands. A valid one stays valid until it is quarantined; one that was rejected may be validated again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// It awaits validation.
@@ -19,6 +25,8 @@ pub(crate) enum State {
     Valid,
     /// It may not be used.
     Rejected,
+    /// It gave too many faults and is not asked until it is released.
+    Quarantined,
 }
 
 impl State {
@@ -28,6 +36,7 @@ impl State {
             Self::Uploaded => 1,
             Self::Valid => 2,
             Self::Rejected => 3,
+            Self::Quarantined => 4,
         }
     }
 
@@ -36,6 +45,7 @@ impl State {
         match number {
             2 => Self::Valid,
             3 => Self::Rejected,
+            4 => Self::Quarantined,
             _ => Self::Uploaded,
         }
     }
@@ -60,6 +70,15 @@ pub(crate) struct KeptProblem {
     pub(crate) code: String,
     pub(crate) text: Both,
     pub(crate) location: String,
+}
+
+/// Why a version is not asked any more, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptQuarantine {
+    pub(crate) since_us: i64,
+    /// Stable code of the last fault.
+    pub(crate) fault: String,
+    pub(crate) faults: i32,
 }
 
 /// What a component says of itself, as far as it is shown.
@@ -103,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_state_leads_back_from_its_number() {
-        for state in [State::Uploaded, State::Valid, State::Rejected] {
+        for state in [State::Uploaded, State::Valid, State::Rejected, State::Quarantined] {
             assert_eq!(State::of(state.number()), state);
         }
     }

@@ -7,26 +7,40 @@ use linli_kit::store::{Constraint, Migration};
 /// Rules' own migrations.
 pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
     version: 1000,
-    name: "rules: plugin versions and their artefacts",
+    name: "rules: plugin versions, policies and notices",
     sqlite: &[
-        "CREATE TABLE plugin_artifact (
-           area TEXT NOT NULL, digest TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (area, digest)) STRICT",
         "CREATE TABLE plugin_version (
            area TEXT NOT NULL, id BLOB NOT NULL, plugin TEXT NOT NULL, digest TEXT NOT NULL,
            size_bytes INTEGER NOT NULL, state INTEGER NOT NULL, problems TEXT NOT NULL, hooks TEXT NOT NULL,
-           manifest TEXT NOT NULL, operation TEXT NOT NULL, revision INTEGER NOT NULL, create_us INTEGER NOT NULL,
-           update_us INTEGER NOT NULL, PRIMARY KEY (area, id)) STRICT, WITHOUT ROWID",
+           manifest TEXT NOT NULL, operation TEXT NOT NULL, form INTEGER NOT NULL, author TEXT NOT NULL,
+           author_key TEXT NOT NULL, peak_fuel INTEGER NOT NULL, quarantine TEXT NOT NULL, revision INTEGER NOT NULL,
+           create_us INTEGER NOT NULL, update_us INTEGER NOT NULL, PRIMARY KEY (area, id)) STRICT, WITHOUT ROWID",
         "CREATE UNIQUE INDEX plugin_version_digest ON plugin_version (area, plugin, digest)",
+        "CREATE INDEX plugin_version_bytes ON plugin_version (digest)",
+        "CREATE TABLE rules_policy (
+           area TEXT PRIMARY KEY, signature_required INTEGER NOT NULL, second_person_required INTEGER NOT NULL,
+           quarantine_faults INTEGER NOT NULL, quarantine_window_min INTEGER NOT NULL, source TEXT NOT NULL,
+           revision INTEGER NOT NULL, create_us INTEGER NOT NULL, update_us INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE plugin_notice (
+           area TEXT NOT NULL, id BLOB NOT NULL, plugin_version TEXT NOT NULL, author TEXT NOT NULL, code TEXT NOT NULL,
+           args TEXT NOT NULL, create_us INTEGER NOT NULL, PRIMARY KEY (area, id)) STRICT, WITHOUT ROWID",
     ],
     postgres: &[
-        "CREATE TABLE plugin_artifact (
-           area text NOT NULL, digest text NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (area, digest))",
         "CREATE TABLE plugin_version (
            area text NOT NULL, id uuid NOT NULL, plugin text NOT NULL, digest text NOT NULL,
            size_bytes bigint NOT NULL, state integer NOT NULL, problems text NOT NULL, hooks text NOT NULL,
-           manifest text NOT NULL, operation text NOT NULL, revision bigint NOT NULL, create_us bigint NOT NULL,
-           update_us bigint NOT NULL, PRIMARY KEY (area, id))",
+           manifest text NOT NULL, operation text NOT NULL, form integer NOT NULL, author text NOT NULL,
+           author_key text NOT NULL, peak_fuel integer NOT NULL, quarantine text NOT NULL, revision bigint NOT NULL,
+           create_us bigint NOT NULL, update_us bigint NOT NULL, PRIMARY KEY (area, id))",
         "CREATE UNIQUE INDEX plugin_version_digest ON plugin_version (area, plugin, digest)",
+        "CREATE INDEX plugin_version_bytes ON plugin_version (digest)",
+        "CREATE TABLE rules_policy (
+           area text PRIMARY KEY, signature_required boolean NOT NULL, second_person_required boolean NOT NULL,
+           quarantine_faults integer NOT NULL, quarantine_window_min integer NOT NULL, source text NOT NULL,
+           revision bigint NOT NULL, create_us bigint NOT NULL, update_us bigint NOT NULL)",
+        "CREATE TABLE plugin_notice (
+           area text NOT NULL, id uuid NOT NULL, plugin_version text NOT NULL, author text NOT NULL, code text NOT NULL,
+           args text NOT NULL, create_us bigint NOT NULL, PRIMARY KEY (area, id))",
     ],
 }];
 
@@ -47,8 +61,13 @@ macro_rules! classed {
 
 /// Every column of rules' own tables, classed: a plugin is public, and facts are never stored.
 pub(crate) const COLUMNS: &[(&str, &str, Class)] = classed! {
-    "plugin_artifact": "area" Public, "digest" Public, "bytes" Public;
     "plugin_version": "area" Public, "id" Public, "plugin" Public, "digest" Public, "size_bytes" Public,
-        "state" Public, "problems" Public, "hooks" Public, "manifest" Public, "operation" Public, "revision" Public,
+        "state" Public, "problems" Public, "hooks" Public, "manifest" Public, "operation" Public, "form" Public,
+        "author" Personal, "author_key" Public, "peak_fuel" Public, "quarantine" Public, "revision" Public,
         "create_us" Public, "update_us" Public;
+    "rules_policy": "area" Public, "signature_required" Public, "second_person_required" Public,
+        "quarantine_faults" Public, "quarantine_window_min" Public, "source" Public, "revision" Public,
+        "create_us" Public, "update_us" Public;
+    "plugin_notice": "area" Public, "id" Public, "plugin_version" Public, "author" Personal, "code" Public,
+        "args" Public, "create_us" Public;
 };

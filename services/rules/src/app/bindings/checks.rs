@@ -93,10 +93,18 @@ impl App {
                 bad.push(FieldViolation::new(FIELD, "VERSION_NOT_VALIDATED").arg("version", text));
                 return Ok(None);
             }
+            State::Quarantined => {
+                bad.push(FieldViolation::new(FIELD, "VERSION_QUARANTINED").arg("version", text));
+                return Ok(None);
+            }
             State::Rejected => {
                 bad.push(FieldViolation::new(FIELD, "VERSION_REJECTED").arg("version", text));
                 return Ok(None);
             }
+        }
+        if !self.signature_counts(area, &row).await? {
+            bad.push(FieldViolation::new(FIELD, "VERSION_UNSIGNED").arg("version", text).arg("area", area.name()));
+            return Ok(None);
         }
         let answers = row.hooks()?;
         if let Some(hook) = hook.filter(|hook| !answers.iter().any(|code| code == hook.code())) {
@@ -148,7 +156,7 @@ impl App {
     }
 
     async fn try_out(&self, ctx: &Ctx, row: &VersionRow, given: &[pb::Setting], hook: Hook) -> Result<Report> {
-        let bytes = store::artifact_of(self.parts.store.reader(), &row.area, &row.digest).await?;
+        let bytes = self.artefacts.get(&row.digest).await?;
         let bytes = bytes.ok_or_else(|| Error::not_found(row.name()))?;
         let given = settings(given);
         let tried = self.validator.binding(&row.area, &bytes, &given, hook);
