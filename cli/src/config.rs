@@ -83,6 +83,7 @@ struct RawFields {
 #[serde(deny_unknown_fields)]
 struct RawRules {
     validator: String,
+    artefacts: String,
     pool: String,
 }
 
@@ -191,6 +192,8 @@ pub struct Config {
     pub plugin_validator: Option<PathBuf>,
     /// How much the evaluation of rules may use.
     pub rules_pool: RulesPool,
+    /// URL of the place where uploaded plugins are kept; `None`: a directory in `data_dir`.
+    pub artefacts: Option<String>,
     /// How long rows are kept.
     pub retention: Retention,
     /// Whether logs are JSON.
@@ -329,6 +332,7 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
         operators: raw.operators,
         plugin_validator: file(&raw.rules.validator),
         rules_pool,
+        artefacts: Some(raw.rules.artefacts).filter(|url| !url.is_empty()),
         retention: raw.retention.settings(),
         log_json: raw.log.format == "json",
         log_filter: raw.log.filter,

@@ -18,7 +18,7 @@ use linli_kit::stack::{self, StackParts};
 use linli_kit::store::{Constraint, Migration, Store};
 use linli_kit::texts::Texts;
 use linli_kit::{Error, Result};
-use linli_rules::RulesSettings;
+use linli_rules::{Artefacts, RulesSettings};
 use linli_rules::engine::EngineConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -117,7 +117,11 @@ async fn build(config: &Config, service: &str, alone: bool, parts: ServiceParts,
                 RulesPool::ByRole | RulesPool::Embedded => EngineConfig::embedded(),
             };
             let worker = config.plugin_validator.clone();
-            let settings = RulesSettings { worker, engine, ..RulesSettings::default() };
+            let artefacts = match &config.artefacts {
+                Some(url) => Artefacts::at(url)?,
+                None => Artefacts::directory(&config.data_dir.join("artefacts"))?,
+            };
+            let settings = RulesSettings { worker, engine, artefacts, ..RulesSettings::default() };
             linli_rules::build_with(parts, access, settings).await
         }
     }
