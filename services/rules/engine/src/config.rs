@@ -3,28 +3,42 @@
 
 use std::time::Duration;
 
-use wasmtime::{InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig};
+use wasmtime::{Enabled, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig};
+
+use super::kept::Kept;
 
 /// Where instances live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
-    /// In a pool of so many slots, reserved at start: fast, for evaluation.
-    Pool {
-        /// How many instances exist at once.
-        instances: u32,
-    },
+    /// In a pool of so many slots (see [`Limits::instances`]), reserved at start: fast, for evaluation.
+    Pool,
     /// Each for itself: slow, for the validation child under its data limit.
     OnDemand,
 }
 
-/// Limits of one engine. The allocation aside, they are part of the contract with authors: two engines that differ
-/// in them may differ in their answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Limits of one engine. Those of the guests are part of the contract with authors: two engines that differ in them
+/// may differ in their answers.
+#[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Where instances live.
     pub allocation: Allocation,
-    /// How many compiled plugins are kept.
-    pub cached_plugins: u64,
+    /// How many bytes of loaded plugins are kept in memory.
+    pub cached_bytes: u64,
+    /// Length of a tick.
+    pub tick: Duration,
+    /// For guests that are compiled to wasm.
+    pub native: Limits,
+    /// For script engines with a script in them; their pool is reserved with the first of them.
+    pub script: Limits,
+    /// Where compiled plugins are kept from one start to the next.
+    pub kept: Option<Kept>,
+}
+
+/// What a guest of one kind may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many of them exist at once, where they live in a pool.
+    pub instances: u32,
     /// Fuel of an evaluation without lists.
     pub fuel_base: u64,
     /// Fuel on top per list entry of the request.
@@ -33,47 +47,66 @@ pub struct EngineConfig {
     pub fuel_meta: u64,
     /// Processor time of one evaluation, in ticks.
     pub deadline_ticks: u64,
-    /// Length of a tick.
-    pub tick: Duration,
     /// The largest linear memory.
     pub memory_bytes: usize,
     /// Memory that a pool slot keeps between two instances.
     pub keep_resident_bytes: usize,
     /// The largest table.
     pub table_elements: usize,
+    /// The stack.
+    pub stack_bytes: usize,
     /// The largest answer of a hook.
     pub result_bytes: usize,
     /// The largest manifest.
     pub manifest_bytes: usize,
+    /// Core modules of one guest.
+    pub modules: u32,
+    /// Memories and tables of one guest, each.
+    pub memories: u32,
+    /// Whether an instance's memory starts as a view of the module's, copied page by page on writing: pays for those
+    /// that start with much and write little.
+    pub copy_on_write: bool,
 }
 
-impl EngineConfig {
-    /// For one process that runs everything: little memory.
-    pub fn embedded() -> Self {
-        Self { allocation: pool_of(16), cached_plugins: 64, ..Self::server() }
-    }
-
-    /// For a process that runs rules alone.
-    pub fn server() -> Self {
+impl Limits {
+    /// For guests that are compiled to wasm.
+    pub const fn native() -> Self {
         Self {
-            allocation: pool_of(256),
-            cached_plugins: 1_024,
+            instances: 256,
             fuel_base: 500_000,
             fuel_per_item: 500,
             fuel_meta: 2_000_000,
             deadline_ticks: 5,
-            tick: Duration::from_millis(1),
             memory_bytes: 2 << 20,
             keep_resident_bytes: 128 << 10,
             table_elements: 1_024,
+            stack_bytes: 256 << 10,
             result_bytes: 16 << 10,
             manifest_bytes: 64 << 10,
+            modules: 1,
+            memories: 1,
+            copy_on_write: false,
         }
     }
 
-    /// For the validation child: the same limits, no pool.
-    pub fn validation() -> Self {
-        Self { allocation: Allocation::OnDemand, cached_plugins: 1, ..Self::server() }
+    /// For script engines with a script in them.
+    pub const fn script() -> Self {
+        Self {
+            instances: 64,
+            fuel_base: 5_000_000,
+            fuel_per_item: 25_000,
+            fuel_meta: 20_000_000,
+            deadline_ticks: 25,
+            memory_bytes: 24 << 20,
+            keep_resident_bytes: 1 << 20,
+            table_elements: 8_192,
+            stack_bytes: 512 << 10,
+            result_bytes: 64 << 10,
+            manifest_bytes: 64 << 10,
+            modules: 32,
+            memories: 8,
+            copy_on_write: true,
+        }
     }
 
     /// The fuel of a request with so many list entries; what a fault is billed.
@@ -82,7 +115,13 @@ impl EngineConfig {
         self.fuel_base.saturating_add(self.fuel_per_item.saturating_mul(items))
     }
 
-    pub(super) fn wasmtime(&self) -> wasmtime::Config {
+    /// So many at once, and no fewer than one for each core that evaluates and one for each that loads.
+    fn at_once(self, instances: u32) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self { instances: instances.max(u32::try_from(cores * 2).unwrap_or(u32::MAX)), ..self }
+    }
+
+    pub(super) fn wasmtime(&self, allocation: Allocation) -> wasmtime::Config {
         let mut config = wasmtime::Config::new();
         config
             .consume_fuel(true)
@@ -90,8 +129,8 @@ impl EngineConfig {
             .epoch_interruption(true)
             .concurrency_support(false)
             .cranelift_nan_canonicalization(true)
-            .max_wasm_stack(256 << 10)
-            .memory_init_cow(false)
+            .max_wasm_stack(self.stack_bytes)
+            .memory_init_cow(self.copy_on_write)
             .wasm_backtrace_max_frames(None)
             .wasm_component_model(true)
             .wasm_relaxed_simd(false)
@@ -99,28 +138,56 @@ impl EngineConfig {
             .wasm_tail_call(false)
             .wasm_wide_arithmetic(false)
             .wasm_custom_page_sizes(false);
-        if let Allocation::Pool { instances } = self.allocation {
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool(instances)));
+        if allocation == Allocation::Pool {
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool()));
         }
         config
     }
 
-    fn pool(&self, instances: u32) -> PoolingAllocationConfig {
+    fn pool(&self) -> PoolingAllocationConfig {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(instances)
-            .total_core_instances(instances)
-            .total_memories(instances)
-            .total_tables(instances)
-            .max_core_instances_per_component(1)
-            .max_memories_per_component(1)
-            .max_tables_per_component(1)
+        pool.total_component_instances(self.instances)
+            .total_core_instances(self.instances * self.modules)
+            .total_memories(self.instances * self.memories)
+            .total_tables(self.instances * self.memories)
+            .max_core_instances_per_component(self.modules)
+            .max_memories_per_component(self.memories)
+            .max_tables_per_component(self.memories)
             .max_memories_per_module(1)
             .max_tables_per_module(1)
             .max_memory_size(self.memory_bytes)
             .table_elements(self.table_elements)
             .linear_memory_keep_resident(self.keep_resident_bytes)
             .table_keep_resident(self.table_elements * size_of::<usize>());
+        if self.copy_on_write {
+            pool.pagemap_scan(Enabled::Auto);
+        }
         pool
+    }
+}
+
+impl EngineConfig {
+    /// For one process that runs everything: little memory.
+    pub fn embedded() -> Self {
+        let (native, script) = (Limits::native().at_once(16), Limits::script().at_once(4));
+        Self { cached_bytes: 32 << 20, native, script, ..Self::server() }
+    }
+
+    /// For a process that runs rules alone.
+    pub fn server() -> Self {
+        Self {
+            allocation: Allocation::Pool,
+            cached_bytes: 192 << 20,
+            tick: Duration::from_millis(1),
+            native: Limits::native().at_once(256),
+            script: Limits::script().at_once(64),
+            kept: None,
+        }
+    }
+
+    /// For the validation child: the same limits, no pool.
+    pub fn validation() -> Self {
+        Self { allocation: Allocation::OnDemand, cached_bytes: 0, ..Self::server() }
     }
 }
 
@@ -128,12 +195,6 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self::embedded()
     }
-}
-
-/// A pool of so many instances, and no fewer than one for each core that evaluates and one for each that loads.
-fn pool_of(instances: u32) -> Allocation {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    Allocation::Pool { instances: instances.max(u32::try_from(cores * 2).unwrap_or(u32::MAX)) }
 }
 
 /// The defaults undercharge what takes long: growing, and bulk operations.

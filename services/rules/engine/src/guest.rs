@@ -7,8 +7,8 @@ use rustix::time::{ClockId, clock_gettime};
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower};
 use wasmtime::{ResourceLimiter, Result, Store, StoreContextMut, Trap, UpdateDeadline};
 
-use super::config::EngineConfig;
 use super::fault::Fault;
+use super::host::Host;
 
 /// A deadline counts the thread's own processor time; past this many ticks on the wall it comes regardless.
 const MAX_WALL_TICKS: u64 = 1_000;
@@ -17,6 +17,8 @@ const MAX_WALL_TICKS: u64 = 1_000;
 pub(super) struct Guest {
     max_memory: usize,
     max_table: usize,
+    max_modules: usize,
+    max_memories: usize,
     /// Whether growth was denied: a trap that follows is put down to it.
     denied: bool,
     deadline: Duration,
@@ -37,15 +39,15 @@ impl ResourceLimiter for Guest {
     }
 
     fn instances(&self) -> usize {
-        1
+        self.max_modules
     }
 
     fn tables(&self) -> usize {
-        1
+        self.max_memories
     }
 
     fn memories(&self) -> usize {
-        1
+        self.max_memories
     }
 }
 
@@ -57,12 +59,15 @@ pub(super) struct Allowance {
 }
 
 /// A fresh store with every limit set.
-pub(super) fn store(engine: &wasmtime::Engine, config: &EngineConfig, allowance: Allowance) -> Result<Store<Guest>> {
+pub(super) fn store(host: &Host, allowance: Allowance) -> Result<Store<Guest>> {
+    let Host { engine, limits, tick } = host;
     let guest = Guest {
-        max_memory: config.memory_bytes,
-        max_table: config.table_elements,
+        max_memory: limits.memory_bytes,
+        max_table: limits.table_elements,
+        max_modules: limits.modules as usize,
+        max_memories: limits.memories as usize,
         denied: false,
-        deadline: config.tick * u32::try_from(config.deadline_ticks).unwrap_or(u32::MAX),
+        deadline: *tick * u32::try_from(limits.deadline_ticks).unwrap_or(u32::MAX),
         spent_at_first_tick: None,
         polls_left: MAX_WALL_TICKS,
     };
@@ -70,7 +75,7 @@ pub(super) fn store(engine: &wasmtime::Engine, config: &EngineConfig, allowance:
     store.limiter(|guest| guest);
     store.set_fuel(allowance.fuel)?;
     store.set_hostcall_fuel(allowance.result_bytes);
-    store.set_epoch_deadline(config.deadline_ticks);
+    store.set_epoch_deadline(limits.deadline_ticks);
     store.epoch_deadline_callback(at_deadline);
     Ok(store)
 }
@@ -89,9 +94,7 @@ where
 {
     let instance = match pre.instantiate(&mut store) {
         Ok(instance) => instance,
-        // Out of slots or of the system's memory: the guest has done nothing yet.
-        Err(error) if !error.is::<Trap>() && !store.data().denied => return Err(Fault::Busy),
-        Err(error) => return Err(Fault::from_call(&error, allowance.fuel, store.data().denied)),
+        Err(error) => return Err(not_instantiated(&error, &store, allowance)),
     };
     let outcome =
         instance.get_typed_func::<P, R>(&mut store, function).and_then(|function| function.call(&mut store, params));
@@ -100,6 +103,15 @@ where
         Ok(answer) => Ok((answer, allowance.fuel.saturating_sub(fuel_left))),
         Err(error) => Err(Fault::from_call(&error, allowance.fuel, store.data().denied)),
     }
+}
+
+/// Why there is no instance: out of slots or of the system's memory, and then the guest has done nothing yet, or the
+/// guest's own doing.
+pub(super) fn not_instantiated(error: &wasmtime::Error, store: &Store<Guest>, allowance: Allowance) -> Fault {
+    if !error.is::<Trap>() && !store.data().denied {
+        return Fault::Busy;
+    }
+    Fault::from_call(error, allowance.fuel, store.data().denied)
 }
 
 /// The ticks are up. On a busy machine that may only mean that the thread did not run: what counts is the processor

@@ -7,6 +7,7 @@ use wasmparser::{
 };
 
 use super::hook::{Hook, META, TYPES};
+use super::kind::Kind;
 
 /// The most that a plugin may bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +30,48 @@ pub struct Caps {
     pub segments: u32,
     /// Type definitions, core and component, in all.
     pub types: u32,
-    /// Nested components that only carry the types of an export.
-    pub type_shims: u32,
+    /// Nested components; those of a native guest only carry the types of an export.
+    pub nested: u32,
+    /// Core modules.
+    pub modules: u32,
+    /// Memories and tables, each; what modules import from each other counts with each of them.
+    pub memories: u32,
+    /// Whether nested components may have code and speak to each other, as the parts of a script engine do.
+    pub nested_code: bool,
 }
 
 impl Caps {
-    /// For guests that are compiled to wasm, as opposed to script engines with a script in them.
+    /// The largest file of all kinds.
+    pub const MAX_BYTES: usize = 2 << 20;
+
+    /// Those of a kind of guest.
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Script => Self::script(),
+            Kind::Native | Kind::Table => Self::native(),
+        }
+    }
+
+    /// For script engines with a script in them: those are large, and made of parts.
+    pub const fn script() -> Self {
+        Self {
+            bytes: Self::MAX_BYTES,
+            functions: 8_000,
+            body_bytes: 128 << 10,
+            locals: 1_024,
+            memory_pages: 384,
+            table_elements: 8_192,
+            data_segments: 16_384,
+            segments: 1_024,
+            types: 8_000,
+            nested: 32,
+            modules: 32,
+            memories: 32,
+            nested_code: true,
+        }
+    }
+
+    /// For guests that are compiled to wasm.
     pub const fn native() -> Self {
         Self {
             bytes: 256 << 10,
@@ -46,7 +83,10 @@ impl Caps {
             data_segments: 1_024,
             segments: 1_024,
             types: 4_000,
-            type_shims: 16,
+            nested: 16,
+            modules: 1,
+            memories: 1,
+            nested_code: false,
         }
     }
 }
@@ -139,7 +179,7 @@ pub enum Cap {
     /// Number of core modules.
     Modules,
     /// Number of nested components.
-    TypeShims,
+    Nested,
 }
 
 /// What the walk found.
@@ -184,6 +224,28 @@ pub fn walk(bytes: &[u8], caps: &Caps) -> Inspection {
     walk.finish()
 }
 
+/// The kind of guest that these bytes are, or would be: a script has all its code in nested components.
+pub fn kind_of(bytes: &[u8]) -> Kind {
+    let (mut nesting, mut nested_code, mut meta) = (0_u32, false, false);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload {
+            Ok(Payload::ModuleSection { .. }) if nesting == 0 => return Kind::Native,
+            Ok(Payload::ModuleSection { .. }) => {
+                nested_code = true;
+                nesting += 1;
+            }
+            Ok(Payload::ComponentSection { .. }) => nesting += 1,
+            Ok(Payload::End(_)) => nesting = nesting.saturating_sub(1),
+            Ok(Payload::ComponentExportSection(exports)) if nesting == 0 => {
+                meta |= exports.into_iter().flatten().any(|export| export.name.name == META);
+            }
+            Ok(_) => {}
+            Err(_) => return Kind::Native,
+        }
+    }
+    if nested_code && meta { Kind::Script } else { Kind::Native }
+}
+
 fn encoding(bytes: &[u8]) -> Option<Encoding> {
     match Parser::new(0).parse_all(bytes).next()? {
         Ok(Payload::Version { encoding, .. }) => Some(encoding),
@@ -200,7 +262,7 @@ enum Nested {
 #[derive(Default)]
 struct Counts {
     modules: u32,
-    shims: u32,
+    nested: u32,
     memories: u32,
     tables: u32,
     types: u32,
@@ -224,14 +286,14 @@ impl Walk<'_> {
         match payload {
             Payload::ModuleSection { .. } => {
                 self.counts.modules += 1;
-                if !self.nesting.is_empty() {
+                if !self.nesting.is_empty() && !self.caps.nested_code {
                     self.add(Finding::Forbidden(Construct::NestedModule));
                 }
                 self.nesting.push(Nested::Module);
             }
             Payload::ComponentSection { .. } => {
-                self.counts.shims += 1;
-                if !self.nesting.is_empty() {
+                self.counts.nested += 1;
+                if self.nesting.len() > if self.caps.nested_code { 2 } else { 0 } {
                     self.add(Finding::Forbidden(Construct::NestedTwice));
                 }
                 self.nesting.push(Nested::Component);
@@ -276,6 +338,8 @@ impl Walk<'_> {
             Payload::ElementSection(elements) => self.counts.elements += elements.count(),
             Payload::DataSection(data) => self.counts.data += data.count(),
             Payload::TagSection(_) => self.add(Finding::Forbidden(Construct::Exceptions)),
+            // The parts of a script engine set themselves up; they use fuel for it.
+            Payload::StartSection { .. } if self.caps.nested_code => {}
             Payload::StartSection { .. } | Payload::ComponentStartSection { .. } => {
                 self.add(Finding::Forbidden(Construct::Start));
             }
@@ -283,7 +347,12 @@ impl Walk<'_> {
             Payload::ComponentCanonicalSection(functions) => {
                 for function in functions {
                     match function? {
-                        CanonicalFunction::Lift { .. } if self.nesting.is_empty() => {}
+                        CanonicalFunction::Lift { .. } if self.nesting.is_empty() || self.caps.nested_code => {}
+                        CanonicalFunction::Lower { .. }
+                        | CanonicalFunction::ResourceNew { .. }
+                        | CanonicalFunction::ResourceDrop { .. }
+                        | CanonicalFunction::ResourceRep { .. }
+                            if self.caps.nested_code => {}
                         CanonicalFunction::Lift { .. } => {
                             self.add(Finding::Forbidden(Construct::NestedFunction));
                         }
@@ -333,7 +402,10 @@ impl Walk<'_> {
                 return;
             }
         }
-        self.add(Finding::UnknownExport(shorten(name)));
+        // The toolchain of scripts leaves the function that set the script up; nobody calls it.
+        if !(self.caps.nested_code && name == "init" && kind == ComponentExternalKind::Func) {
+            self.add(Finding::UnknownExport(shorten(name)));
+        }
     }
 
     /// Validates, and looks into the one instance that may be imported: it carries types and nothing else.
@@ -355,14 +427,14 @@ impl Walk<'_> {
     }
 
     fn finish(mut self) -> Inspection {
-        let Counts { modules, shims, memories, tables, types, globals, elements, data, meta, .. } = self.counts;
+        let Counts { modules, nested, memories, tables, types, globals, elements, data, meta, .. } = self.counts;
         let caps = self.caps;
         for (cap, got, max) in [
             (Cap::Functions, self.found.functions, caps.functions),
-            (Cap::Modules, modules, 1),
-            (Cap::TypeShims, shims, caps.type_shims),
-            (Cap::Memories, memories, 1),
-            (Cap::Tables, tables, 1),
+            (Cap::Modules, modules, caps.modules),
+            (Cap::Nested, nested, caps.nested),
+            (Cap::Memories, memories, caps.memories),
+            (Cap::Tables, tables, caps.memories),
             (Cap::Types, types, caps.types),
             (Cap::Globals, globals, caps.segments),
             (Cap::ElementSegments, elements, caps.segments),

@@ -4,15 +4,21 @@
 //! Calls are synchronous and short (microseconds); loading compiles and takes milliseconds to seconds. The service
 //! runs both off its asynchronous threads, each under a cap of its own.
 
+mod ask;
 pub mod combine;
+mod component;
 mod config;
 pub mod deliberation;
+mod digest;
 mod evaluate;
 mod facts;
 mod fault;
 mod guest;
 mod hook;
+mod host;
 pub mod inspect;
+mod kept;
+mod kind;
 pub mod manifest;
 mod plugin;
 pub mod question;
@@ -20,28 +26,37 @@ mod ticker;
 pub mod types;
 pub mod validate;
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, OnceLock};
 
 use moka::sync::Cache;
 
-pub use config::{Allocation, EngineConfig};
+pub use config::{Allocation, EngineConfig, Limits};
+pub use digest::Digest;
 pub use evaluate::Evaluated;
 pub use facts::{Fact, FactSet};
 pub use fault::{BadResult, Fault, LoadError};
 pub use hook::{Hook, PACKAGE_VERSION};
-pub use inspect::{Caps, Finding, Inspection, walk};
-pub use plugin::{Digest, Plugin};
+pub use inspect::{Caps, Finding, Inspection, kind_of, walk};
+pub use kept::Kept;
+pub use kind::Kind;
+pub use plugin::Plugin;
 pub use question::{Expected, Outcome, Question, Vector};
 
-use guest::Allowance;
+use component::Compiled;
+use host::Host;
 use manifest::SettingProblem;
+use ticker::Ticker;
 use types::Setting;
 
 /// The evaluator; cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    engine: wasmtime::Engine,
     config: Arc<EngineConfig>,
+    native: Host,
+    /// Reserved with the first script.
+    script: Arc<OnceLock<Host>>,
+    ticker: Ticker,
     plugins: Cache<Digest, Arc<Plugin>>,
 }
 
@@ -56,13 +71,27 @@ impl std::fmt::Debug for Engine {
 #[error("the plugin engine does not start: {0}")]
 pub struct StartError(String);
 
+/// What a plugin was compiled to, for [`Engine::keep`]. Nothing makes one but a validation that compiled it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CompiledCode {
+    kind: Kind,
+    digest: Digest,
+    bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for CompiledCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CompiledCode({}, {} bytes)", self.digest, self.bytes.len())
+    }
+}
+
 impl Engine {
     /// Reserves the pool and starts the ticker.
     pub fn new(config: EngineConfig) -> Result<Self, StartError> {
-        let engine = wasmtime::Engine::new(&config.wasmtime()).map_err(|error| StartError(format!("{error:#}")))?;
-        ticker::start(&engine, config.tick).map_err(|error| StartError(error.to_string()))?;
-        let plugins = Cache::new(config.cached_plugins);
-        Ok(Self { engine, config: Arc::new(config), plugins })
+        let (native, ticker) = Host::first(&config, config.native)?;
+        let weigh = |_: &Digest, plugin: &Arc<Plugin>| u32::try_from(plugin.bytes()).unwrap_or(u32::MAX);
+        let plugins = Cache::builder().max_capacity(config.cached_bytes).weigher(weigh).build();
+        Ok(Self { config: Arc::new(config), native, script: Arc::default(), ticker, plugins })
     }
 
     /// The limits of this engine.
@@ -77,19 +106,59 @@ impl Engine {
 
     /// Loads a plugin, or takes the loaded one; concurrent loads of the same bytes compile once.
     pub fn load(&self, bytes: &[u8]) -> Result<Arc<Plugin>, LoadError> {
-        let load = || Ok(Arc::new(Plugin::compile(&self.engine, bytes)?.describe(&self.engine, &self.config)?));
-        self.plugins.try_get_with(Digest::of(bytes), load).map_err(|error: Arc<LoadError>| (*error).clone())
+        let digest = Digest::of(bytes);
+        let load = || Ok(Arc::new(self.load_anew(digest, bytes)?));
+        self.plugins.try_get_with(digest, load).map_err(|error: Arc<LoadError>| (*error).clone())
+    }
+
+    fn load_anew(&self, digest: Digest, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        let kind = kind_of(bytes);
+        if let Some(kept) = &self.config.kept
+            && let Some(compiled) = Compiled::kept(kept, self.host(kind)?, kind, digest)
+        {
+            return compiled.describe();
+        }
+        let compiled = self.compile(kind, bytes)?;
+        if let Some(kept) = &self.config.kept {
+            let code = compiled.serialize().map_err(|error| io::Error::other(error.to_string()));
+            let host = self.host(kind)?;
+            if let Err(error) = code.and_then(|code| kept.write(&host.engine, kind, &digest, &code)) {
+                tracing::warn!(%digest, %error, "a compiled plugin is not kept");
+            }
+        }
+        compiled.describe()
+    }
+
+    /// Inspects and compiles; runs nothing of the guest.
+    pub(crate) fn compile(&self, kind: Kind, bytes: &[u8]) -> Result<Compiled, LoadError> {
+        Compiled::compile(self.host(kind)?.clone(), kind, bytes)
+    }
+
+    /// Keeps what a validation has compiled, so that nobody compiles it again.
+    ///
+    /// # Errors
+    /// When it cannot be written; without a place to keep it, nothing happens.
+    pub fn keep(&self, code: &CompiledCode) -> io::Result<()> {
+        let Some(kept) = &self.config.kept else { return Ok(()) };
+        let host = self.host(code.kind).map_err(io::Error::other)?;
+        kept.write(&host.engine, code.kind, &code.digest, &code.bytes)
     }
 
     /// Asks the plugin whether it accepts settings; an empty list means yes.
     pub fn check_settings(&self, plugin: &Plugin, settings: &[Setting]) -> Result<Vec<SettingProblem>, Fault> {
-        let allowance = Allowance { fuel: self.config.fuel_meta, result_bytes: self.config.result_bytes };
-        let store =
-            guest::store(&self.engine, &self.config, allowance).map_err(|error| Fault::Trap(error.to_string()))?;
-        plugin.call_check_settings(store, settings, allowance)
+        plugin.check_settings(settings)
     }
 
-    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.engine
+    fn host(&self, kind: Kind) -> Result<&Host, LoadError> {
+        if kind != Kind::Script {
+            return Ok(&self.native);
+        }
+        if let Some(host) = self.script.get() {
+            return Ok(host);
+        }
+        // Two may start one at the same time; one is kept, and the other is gone at once.
+        let host = Host::further(&self.config, self.config.script, &self.ticker);
+        let host = host.map_err(|error| LoadError::Compile(error.to_string()))?;
+        Ok(self.script.get_or_init(|| host))
     }
 }

@@ -1,6 +1,5 @@
 //! The check of an uploaded plugin, in a child process that can be killed.
-//! Never: offers bytes to a community that were not compiled and tried here first. (What passed is compiled once more
-//! where it is served: precompiled files would have to be trusted, and are not yet.)
+//! Never: offers bytes to a community that were not compiled and tried here first.
 //!
 //! The child is the same binary, started with [`ARGUMENT`] as its only argument and an empty environment; `main`
 //! hands over to [`child_main`] before it does anything else. The request comes on its standard input, the stages it
@@ -26,7 +25,7 @@ use tokio::time;
 
 use crate::manifest::Manifest;
 use crate::types::Setting;
-use crate::{Caps, Digest, Hook, Vector};
+use crate::{Caps, CompiledCode, Digest, Hook, Kind, Vector, kind_of};
 use wire::Header;
 
 pub use child::{child_main, probe};
@@ -69,6 +68,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What the plugin says about itself, where it got that far.
     pub manifest: Option<Manifest>,
+    /// How it is made, and so what it may use.
+    pub kind: Option<Kind>,
     /// The hooks that it exports.
     pub hooks: Vec<Hook>,
     /// How many calls of hooks were tried, each twice.
@@ -79,6 +80,9 @@ pub struct Report {
     pub peak_fuel: u64,
     /// The budget of that call.
     pub peak_fuel_budget: u64,
+    /// What it was compiled to, where all of it was tried: for [`Engine::keep`](crate::Engine::keep).
+    #[serde(skip)]
+    pub compiled: Option<CompiledCode>,
 }
 
 impl Report {
@@ -99,6 +103,8 @@ impl Report {
 
 /// More than any report: what a child says beyond that is cut off.
 const MAX_OUTPUT_BYTES: u64 = 1 << 20;
+/// More than a script engine compiles to.
+const MAX_CODE_BYTES: u64 = 64 << 20;
 
 /// Validates a plugin, every hook of it with these settings, in a child of the binary at `exe_path`.
 ///
@@ -117,7 +123,7 @@ pub async fn run_vectors(
     vectors: &[Vector],
 ) -> io::Result<Report> {
     let (settings, vectors) = (settings.to_vec(), vectors.to_vec());
-    examine(exe_path, bytes, Header { limits: *limits, settings, hook: None, vectors }).await
+    examine(exe_path, bytes, Header { limits: *limits, settings, hook: None, keep: true, vectors }).await
 }
 
 /// The same for one hook alone: whether a plugin may be bound to it with these settings.
@@ -128,12 +134,14 @@ pub async fn run_hook(
     settings: &[Setting],
     hook: Hook,
 ) -> io::Result<Report> {
-    let header = Header { limits: *limits, settings: settings.to_vec(), hook: Some(hook), vectors: Vec::new() };
+    let hook = Some(hook);
+    let header = Header { limits: *limits, settings: settings.to_vec(), hook, ..Header::default() };
     examine(exe_path, bytes, header).await
 }
 
 async fn examine(exe_path: &Path, bytes: &[u8], header: Header) -> io::Result<Report> {
-    let max = Caps::native().bytes;
+    let kind = kind_of(bytes);
+    let max = Caps::of(kind).bytes;
     if bytes.len() > max {
         return Ok(Report::of(Problem::too_large(bytes.len(), max)));
     }
@@ -146,12 +154,12 @@ async fn examine(exe_path: &Path, bytes: &[u8], header: Header) -> io::Result<Re
         .env("MALLOC_CONF", "background_thread:false")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
 
-    let mut output = Vec::new();
-    let finished = time::timeout(limits.wall, converse(&mut child, &request, &mut output)).await;
+    let (mut output, mut code) = (Vec::new(), Vec::new());
+    let finished = time::timeout(limits.wall, converse(&mut child, &request, &mut output, &mut code)).await;
     if let Some(why) = wire::unfiltered(&output) {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| tracing::warn!(why, "plugins are validated without a filter of system calls"));
@@ -161,7 +169,12 @@ async fn examine(exe_path: &Path, bytes: &[u8], header: Header) -> io::Result<Re
         return Ok(Report::of(Problem::timed_out(wire::last_stage(&output))));
     };
     let status = status?;
-    if let Some(report) = wire::decode_report(&output) {
+    if let Some(mut report) = wire::decode_report(&output) {
+        if report.is_acceptable()
+            && let Some(code) = wire::compiled(&output).and_then(|len| code.get(..len))
+        {
+            report.compiled = Some(CompiledCode { kind, digest: Digest::of(bytes), bytes: code.to_vec() });
+        }
         tracing::debug!(digest = %Digest::of(bytes), problems = report.problems.len(), "plugin validated");
         return Ok(report);
     }
@@ -174,9 +187,14 @@ async fn examine(exe_path: &Path, bytes: &[u8], header: Header) -> io::Result<Re
 }
 
 /// Feeds the child and listens to it at once, so that neither waits for the other for ever.
-async fn converse(child: &mut Child, request: &[u8], output: &mut Vec<u8>) -> io::Result<std::process::ExitStatus> {
+async fn converse(
+    child: &mut Child,
+    request: &[u8],
+    output: &mut Vec<u8>,
+    code: &mut Vec<u8>,
+) -> io::Result<std::process::ExitStatus> {
     let stdin = child.stdin.take();
-    let stdout = child.stdout.take();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
             // A child that dies early closes its end: its status tells, not this error.
@@ -189,7 +207,14 @@ async fn converse(child: &mut Child, request: &[u8], output: &mut Vec<u8>) -> io
             None => Ok(0),
         }
     };
-    let ((), heard) = tokio::join!(feed, listen);
+    let take_over = async {
+        match stderr {
+            Some(stderr) => stderr.take(MAX_CODE_BYTES).read_to_end(code).await,
+            None => Ok(0),
+        }
+    };
+    let ((), heard, taken) = tokio::join!(feed, listen, take_over);
     heard?;
+    taken?;
     child.wait().await
 }

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::wire::{self, Header};
 use super::{Report, ValidateLimits, corpus, rlimits, syscalls};
 use crate::types::Setting;
-use crate::{Caps, Engine, EngineConfig, Evaluated, Fault, Hook, LoadError, Plugin, Vector, walk};
+use crate::{Caps, Engine, EngineConfig, Evaluated, Fault, Hook, LoadError, Plugin, Vector, kind_of, walk};
 
 /// Failed cases are told up to this many.
 const MAX_PROBLEMS: usize = 32;
@@ -26,7 +26,7 @@ pub fn child_main() -> ExitCode {
 
 fn serve() -> io::Result<()> {
     let mut input = Vec::new();
-    let most = wire::MAX_HEADER_BYTES + Caps::native().bytes + 4;
+    let most = wire::MAX_HEADER_BYTES + Caps::MAX_BYTES + 4;
     io::stdin().take(most as u64).read_to_end(&mut input)?;
     let (asked, bytes) = wire::decode_request(&input)?;
     let engine = confine(&asked.limits)?;
@@ -87,7 +87,9 @@ fn examine(
     let mut report = Report::default();
 
     enter("walk")?;
-    let inspection = walk(bytes, &Caps::native());
+    let kind = kind_of(bytes);
+    report.kind = Some(kind);
+    let inspection = walk(bytes, &Caps::of(kind));
     report.hooks = inspection.hooks;
     if !inspection.findings.is_empty() {
         report.problems = inspection.findings.iter().map(Problem::of_finding).collect();
@@ -95,14 +97,20 @@ fn examine(
     }
 
     enter("compile")?;
-    let compiled = match Plugin::compile(engine.wasmtime(), bytes) {
+    let compiled = match engine.compile(kind, bytes) {
         Ok(compiled) => compiled,
         Err(error) => return Ok(refused(report, &error)),
     };
 
+    if asked.keep
+        && let Ok(code) = compiled.serialize()
+    {
+        hand_over(&code)?;
+    }
+
     enter("describe")?;
     rlimits::before_running(&asked.limits)?;
-    let plugin = match compiled.describe(engine.wasmtime(), engine.config()) {
+    let plugin = match compiled.describe() {
         Ok(plugin) => plugin,
         Err(error) => return Ok(refused(report, &error)),
     };
@@ -123,6 +131,15 @@ fn examine(
         try_vectors(engine, &plugin, &asked.vectors, &mut report);
     }
     Ok(report)
+}
+
+/// Hands the compiled code to the parent, before anything of the plugin runs: what the child says afterwards cannot
+/// change it.
+fn hand_over(code: &[u8]) -> io::Result<()> {
+    say(&wire::compiled_line(code.len()))?;
+    let mut out = io::stderr().lock();
+    out.write_all(code)?;
+    out.flush()
 }
 
 fn refused(report: Report, error: &LoadError) -> Report {
@@ -228,6 +245,6 @@ mod tests {
     fn the_defaults_leave_room_for_the_validator_itself() {
         let limits = ValidateLimits::default();
         assert!(limits.wall.as_secs() > limits.cpu_seconds);
-        assert!(limits.run_bytes > EngineConfig::validation().memory_bytes as u64 * 8);
+        assert!(limits.run_bytes > EngineConfig::validation().script.memory_bytes as u64 * 8);
     }
 }

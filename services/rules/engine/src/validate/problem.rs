@@ -201,7 +201,7 @@ impl Problem {
             | Cap::Globals
             | Cap::Types
             | Cap::Modules
-            | Cap::TypeShims => ProblemCode::TooManyParts,
+            | Cap::Nested => ProblemCode::TooManyParts,
         };
         let place = if matches!(cap, Cap::Body | Cap::Locals) { format!("function {index}") } else { String::new() };
         let (zh, en) = words::cap(cap);
@@ -296,7 +296,7 @@ mod tests {
             Cap::Globals,
             Cap::Types,
             Cap::Modules,
-            Cap::TypeShims,
+            Cap::Nested,
         ];
         let constructs = [
             Construct::NestedModule,

@@ -16,6 +16,7 @@ pub(super) const MAX_HEADER_BYTES: usize = 256 << 10;
 const STAGE: &str = "stage ";
 const REPORT: &str = "report ";
 const UNFILTERED: &str = "unfiltered ";
+const COMPILED: &str = "compiled ";
 
 /// Header length, header, plugin.
 pub(super) fn encode_request(header: &Header, bytes: &[u8]) -> io::Result<Vec<u8>> {
@@ -47,6 +48,17 @@ pub(super) fn unfiltered(output: &[u8]) -> Option<&str> {
     lines.find_map(|line| std::str::from_utf8(line).ok()?.strip_prefix(UNFILTERED))
 }
 
+/// Announces so many bytes of compiled code, which follow on standard error.
+pub(super) fn compiled_line(bytes: usize) -> String {
+    format!("{COMPILED}{bytes}\n")
+}
+
+/// How much of standard error is compiled code: the first announcement counts, which came before the plugin ran.
+pub(super) fn compiled(output: &[u8]) -> Option<usize> {
+    let mut lines = output.split(|&byte| byte == b'\n');
+    lines.find_map(|line| std::str::from_utf8(line).ok()?.strip_prefix(COMPILED)?.parse().ok())
+}
+
 pub(super) fn stage_line(stage: &str) -> String {
     format!("{STAGE}{stage}\n")
 }
@@ -76,6 +88,8 @@ pub(super) struct Header {
     pub(super) settings: Vec<Setting>,
     /// The one hook to try; `None`: all.
     pub(super) hook: Option<Hook>,
+    /// Whether the compiled code is wanted.
+    pub(super) keep: bool,
     /// The author's own cases.
     pub(super) vectors: Vec<Vector>,
 }

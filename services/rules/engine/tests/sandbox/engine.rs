@@ -8,9 +8,7 @@ use linli_rules_engine::types::{
     Amount, AwardEvent, AwardRequest, Context, EligibilityRequest, Member, PriceRequest, PriorityRequest, Reason,
     Refusal, Setting, SettingValue, Slot, Usage, Verdict, Waiting,
 };
-use linli_rules_engine::{
-    Allocation, BadResult, Digest, Engine, EngineConfig, Evaluated, Fault, Hook, LoadError, Plugin,
-};
+use linli_rules_engine::{BadResult, Digest, Engine, EngineConfig, Evaluated, Fault, Hook, Limits, LoadError, Plugin};
 
 use crate::support::{built, choice, guest, guest_of, hostile, number};
 
@@ -190,7 +188,8 @@ fn a_loop_runs_out_of_fuel() {
 
 #[test]
 fn a_guest_with_endless_fuel_still_meets_its_deadline() {
-    let config = EngineConfig { fuel_base: u64::MAX >> 1, ..EngineConfig::embedded() };
+    let native = Limits { fuel_base: u64::MAX >> 1, ..Limits::native() };
+    let config = EngineConfig { native, ..EngineConfig::embedded() };
     let engine = Engine::new(config).unwrap();
     let plugin = engine.load(&guest("loop")).unwrap();
     let started = Instant::now();
@@ -215,12 +214,8 @@ fn an_award_to_somebody_else_is_a_fault() {
 
 #[test]
 fn more_calls_than_instances_are_turned_away_and_nothing_breaks() {
-    let config = EngineConfig {
-        allocation: Allocation::Pool { instances: 1 },
-        fuel_base: u64::MAX >> 1,
-        deadline_ticks: 200,
-        ..EngineConfig::embedded()
-    };
+    let native = Limits { instances: 1, fuel_base: u64::MAX >> 1, deadline_ticks: 200, ..Limits::native() };
+    let config = EngineConfig { native, ..EngineConfig::embedded() };
     let engine = Engine::new(config).unwrap();
     let plugin = engine.load(&guest("loop")).unwrap();
     let ask = || engine.award(&plugin, &context(vec![]), &award_request()).unwrap_err();

@@ -37,7 +37,7 @@ pub(super) fn cap(cap: Cap) -> (&'static str, &'static str) {
         Cap::Globals => ("全局变量个数", "globals"),
         Cap::Types => ("类型个数", "types"),
         Cap::Modules => ("核心模块个数", "core modules"),
-        Cap::TypeShims => ("嵌套组件个数", "nested components"),
+        Cap::Nested => ("嵌套组件个数", "nested components"),
     }
 }
 
