@@ -13,6 +13,7 @@ use crate::memory;
 use crate::report::{Comparison, say};
 use crate::scenario::access::{self, Shape};
 use crate::scenario::bookings::{Bookings, Spread};
+use crate::scenario::plugins;
 use crate::scenario::rules::Rules;
 use crate::scenario::transfers::Transfers;
 
@@ -29,6 +30,8 @@ enum Scenario {
     HotSlot,
     /// Rule evaluation, asked for by a service
     Rules,
+    /// The way to a rule inside one process, and from upload to answer
+    Plugins,
     /// The floors alone: select, insert, batches
     Floors,
     /// Resident memory of the all-in-one process, idle after its demo
@@ -91,6 +94,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         Scenario::Bookings,
         Scenario::HotSlot,
         Scenario::Rules,
+        Scenario::Plugins,
         Scenario::Memory,
     ];
     let wanted = if args.scenarios.is_empty() { all.to_vec() } else { args.scenarios.clone() };
@@ -127,6 +131,10 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     }
     for scenario in rest {
         runtime.block_on(run.sqlite(scenario))?;
+    }
+    if wanted.contains(&Scenario::Plugins) {
+        let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        missed.extend(threads.block_on(plugins::measure(rounds))?);
     }
     if wanted.contains(&Scenario::Memory) {
         missed.extend(memory::measure()?);
@@ -217,7 +225,7 @@ impl Run<'_> {
             Scenario::Bookings => Some(Load::Bookings(Bookings::start(url, people, shape, Spread::Many).await?)),
             Scenario::HotSlot => Some(Load::Bookings(Bookings::start(url, people, shape, Spread::One).await?)),
             Scenario::Rules => Some(Load::Rules(Rules::start(url, shape).await?)),
-            Scenario::Access | Scenario::Floors | Scenario::Memory => None,
+            Scenario::Access | Scenario::Floors | Scenario::Plugins | Scenario::Memory => None,
         })
     }
 
@@ -251,7 +259,7 @@ impl Run<'_> {
             Scenario::Bookings => Some("booking_many_slots_one_statement"),
             Scenario::HotSlot => Some("booking_one_slot_one_statement"),
             // Nothing that SQL does.
-            Scenario::Rules | Scenario::Access | Scenario::Floors | Scenario::Memory => None,
+            Scenario::Rules | Scenario::Access | Scenario::Floors | Scenario::Plugins | Scenario::Memory => None,
         };
         let mut comparison = Comparison::new(format!("{scenario:?} on PostgreSQL"));
         for _ in 0..self.rounds {
@@ -270,7 +278,7 @@ impl Run<'_> {
             Scenario::Transfers => Some(sqlite::Work::Transfer),
             Scenario::Bookings => Some(sqlite::Work::Booking { slots: 1000 }),
             Scenario::HotSlot => Some(sqlite::Work::Booking { slots: 1 }),
-            Scenario::Rules | Scenario::Access | Scenario::Floors | Scenario::Memory => None,
+            Scenario::Rules | Scenario::Access | Scenario::Floors | Scenario::Plugins | Scenario::Memory => None,
         };
         let mut comparison = Comparison::new(format!("{scenario:?} on SQLite"));
         for _ in 0..self.rounds {

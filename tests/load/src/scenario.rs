@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod bookings;
+pub(crate) mod plugins;
 pub(crate) mod rules;
 pub(crate) mod transfers;
 

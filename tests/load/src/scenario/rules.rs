@@ -18,6 +18,8 @@ use super::{AREA, bearer, operator, people, request};
 use crate::drive::{Outcome, Span, Watched, Worker, connect, drive};
 use crate::play::Player;
 
+/// Id of the plugin.
+const PLUGIN: &str = "haircut";
 /// Bytes of one message of an upload.
 const CHUNK: usize = 60 << 10;
 
@@ -45,7 +47,8 @@ impl Worker for Ask {
     }
 }
 
-fn question() -> pb::EvaluateRequest {
+/// May somebody have a haircut?
+pub(crate) fn question() -> pb::EvaluateRequest {
     let now = Some(prost_types::Timestamp { seconds: 1_795_000_000, nanos: 0 });
     let facts = pb::EligibilityFacts {
         who: Some(pb::Member { handle: 1, age_years: 81, standing: "resident".into(), ..Default::default() }),
@@ -67,6 +70,7 @@ fn question() -> pb::EvaluateRequest {
         now,
         utc_offset_min: 480,
         seed: 1,
+        bucket: 0,
         hook: Some(pb::evaluate_request::Hook::Eligibility(facts)),
     }
 }
@@ -111,19 +115,30 @@ impl Rules {
     }
 }
 
-async fn bind(operator: &Actor) -> Result<()> {
+/// Uploads the haircut rule and binds it; returns its bytes.
+pub(crate) async fn bind(operator: &Actor) -> Result<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/target/components/haircut.wasm");
     let component = std::fs::read(&path).with_context(|| format!("{}: cargo xtask plugins", path.display()))?;
-    let parent = format!("areas/{AREA}");
     let plugin = Some(pb::Plugin { display_name: text("义剪", "Haircut"), ..Default::default() });
     let create = pb::CreatePluginRequest {
-        parent: parent.clone(),
+        parent: format!("areas/{AREA}"),
         plugin,
-        plugin_id: "haircut".into(),
+        plugin_id: PLUGIN.into(),
         request_id: request_id(),
     };
-    let plugin = operator.rules().create_plugin(create).await?.into_inner();
-    let header = pb::UploadHeader { parent: plugin.name, digest: String::new(), request_id: request_id() };
+    operator.rules().create_plugin(create).await?;
+    rebind(operator, &component).await?;
+    Ok(component)
+}
+
+/// Uploads a version of the rule and binds it in the place of what was bound; returns its name.
+pub(crate) async fn rebind(operator: &Actor, component: &[u8]) -> Result<String> {
+    let parent = format!("areas/{AREA}");
+    let header = pb::UploadHeader {
+        parent: format!("{parent}/plugins/{PLUGIN}"),
+        request_id: request_id(),
+        ..Default::default()
+    };
     let chunks = component.chunks(CHUNK).map(|chunk| Data::Chunk(chunk.to_vec()));
     let messages: Vec<_> = std::iter::once(Data::Header(header))
         .chain(chunks)
@@ -140,17 +155,18 @@ async fn bind(operator: &Actor) -> Result<()> {
     })
     .await;
     let binding = pb::RuleBinding {
+        name: format!("{parent}/ruleBindings/monthly"),
         hook: "booking-eligibility".into(),
-        plugin_version: version,
+        plugin_version: version.clone(),
         kinds: vec!["haircut".into()],
         ..Default::default()
     };
-    let create = pb::CreateRuleBindingRequest {
-        parent,
+    let update = pb::UpdateRuleBindingRequest {
         rule_binding: Some(binding),
-        rule_binding_id: "monthly".into(),
+        allow_missing: true,
         request_id: request_id(),
+        ..Default::default()
     };
-    operator.rules().create_rule_binding(create).await?;
-    Ok(())
+    operator.rules().update_rule_binding(update).await?;
+    Ok(version)
 }
