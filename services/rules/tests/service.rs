@@ -6,11 +6,17 @@ mod bindings;
 mod evaluation;
 #[path = "service/faults.rs"]
 mod faults;
+#[path = "service/policies.rs"]
+mod policies;
+#[path = "service/resuming.rs"]
+mod resuming;
+#[path = "service/signatures.rs"]
+mod signatures;
 #[path = "service/quotas.rs"]
 mod quotas;
 #[path = "service/suite.rs"]
 mod suite;
-#[path = "sandbox/support.rs"]
+#[path = "../engine/tests/sandbox/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the engine")]
 mod support;
 #[path = "service/uploads.rs"]
