@@ -30,7 +30,10 @@ CONFIDENTIAL_NEEDS_ROLES = Each stage of a confidential process names the roles 
 MEETINGS_UNCLEAR = No RFC 5545 recurrence of days, such as FREQ=MONTHLY;BYMONTHDAY=15: { $problem }.
 CONTROL_CHARACTERS = Leave out control characters other than line breaks and tabs.
 UNIT_NEEDED_FOR_BALLOT = The process has a ballot, so the topic needs the unit whose residents vote.
+PROCESS_UNDECIDED = No rule of { $area } chooses a process for this topic. Name one of these: { $templates }; or ask those who run the community to put a rule for deliberation-track in force.
+HOOK_NOT_ASKED = Deliberation asks deliberation-track and deliberation-thresholds.
 INVARIANT_ONE_BALLOT_PER_ELECTOR = Each elector has at most one vote: as many votes as electors marked as having voted.
 INVARIANT_TALLY = Each published result is the recount of the published votes.
+INVARIANT_BALLOT_RULES = Each ballot asks for at least as much as the stage of its process.
 INVARIANT_STAGES = Each topic went through its stages in order and left none out.
 INVARIANT_ARCHIVES = Each archived topic has one archive, whose digest is its document's.

@@ -30,7 +30,10 @@ CONFIDENTIAL_NEEDS_ROLES = 保密流程的每个环节须写明可知晓议题�
 MEETINGS_UNCLEAR = 不是 RFC 5545 的按日重复规则（如 FREQ=MONTHLY;BYMONTHDAY=15）：{ $problem }。
 CONTROL_CHARACTERS = 请去掉换行和制表符以外的控制字符。
 UNIT_NEEDED_FOR_BALLOT = 该流程含有表决，须填写由其居民投票的单元。
+PROCESS_UNDECIDED = { $area } 没有规则为该议题选择流程。请从下列流程中指定一个：{ $templates }；或请社区启用“deliberation-track”规则。
+HOOK_NOT_ASKED = 议事只询问 deliberation-track 和 deliberation-thresholds。
 INVARIANT_ONE_BALLOT_PER_ELECTOR = 每名选民最多一票：票数与已投票的选民数相同。
 INVARIANT_TALLY = 每个公布的结果都与公布的选票重新计数一致。
+INVARIANT_BALLOT_RULES = 每次表决的门槛不低于流程中该环节的规定。
 INVARIANT_STAGES = 每个议题都依次经过各环节，没有跳过。
 INVARIANT_ARCHIVES = 每个归档议题都有一份档案，且摘要与文件一致。

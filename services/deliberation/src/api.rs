@@ -6,6 +6,7 @@ use linli_kit::serve::Kit;
 use linli_proto::common::{VerifyInvariantsRequest, VerifyInvariantsResponse};
 use linli_proto::deliberation as pb;
 use linli_proto::deliberation::deliberation_service_server::DeliberationService;
+use linli_proto::rules::{ReadDecisionsRequest, ReadDecisionsResponse};
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
@@ -64,5 +65,8 @@ methods! {
     list_elector_roll(pb::ListElectorRollRequest) -> pb::ListElectorRollResponse = list_roll;
     get_archive(pb::GetArchiveRequest) -> pb::Archive = get_archive;
     list_archives(pb::ListArchivesRequest) -> pb::ListArchivesResponse = list_archives;
+    get_topic_receipt(pb::GetTopicReceiptRequest) -> pb::TopicReceipt = get_receipt;
+    list_topic_receipts(pb::ListTopicReceiptsRequest) -> pb::ListTopicReceiptsResponse = list_receipts;
+    read_decisions(ReadDecisionsRequest) -> ReadDecisionsResponse = read_decisions;
     verify_invariants(VerifyInvariantsRequest) -> VerifyInvariantsResponse = verify;
 }

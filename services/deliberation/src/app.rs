@@ -7,10 +7,13 @@ mod convert;
 mod lists;
 mod people;
 mod privacy;
+mod receipts;
 mod records;
+mod rules;
 mod stages;
 mod templates;
 mod topics;
+mod tracks;
 mod verify;
 mod votes;
 
@@ -45,13 +48,14 @@ pub(crate) struct App {
     parts: ServiceParts,
     access: Access,
     templates: templates::Templates,
+    rules: rules::InForce,
 }
 
 impl App {
     /// The use cases over these parts.
     pub(crate) fn new(parts: ServiceParts, access: Access) -> Arc<Self> {
         let templates = templates::catalogue(&parts);
-        Arc::new(Self { parts, access, templates })
+        Arc::new(Self { parts, access, templates, rules: rules::InForce::default() })
     }
 
     fn reader(&self) -> &DatabaseConnection {

@@ -7,6 +7,6 @@ pub(crate) mod meetings;
 mod process;
 mod topic;
 
-pub(crate) use ballot::{ADULT_AGE, Basis, Choice, MAX_PARTS, Outcome, Rule, Share, Tally};
+pub(crate) use ballot::{ADULT_AGE, Basis, Choice, MAX_PARTS, Outcome, Rule, Share, Tally, Thresholds};
 pub(crate) use process::{Condition, Process, Stage};
 pub(crate) use topic::{Approval, RecordFact, StageFacts, Step};

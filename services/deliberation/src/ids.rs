@@ -23,6 +23,12 @@ linli_kernel::define_id!(
     "arc"
 );
 
+linli_kernel::define_id!(
+    /// A receipt of what rules said about a topic.
+    TopicReceiptId,
+    "trc"
+);
+
 /// Collection of topics.
 pub(crate) const TOPICS: &str = "topics";
 /// Collection of stage records.
@@ -31,6 +37,8 @@ pub(crate) const RECORDS: &str = "stageRecords";
 pub(crate) const BALLOTS: &str = "ballots";
 /// Collection of archives.
 pub(crate) const ARCHIVES: &str = "archives";
+/// Collection of receipts.
+pub(crate) const RECEIPTS: &str = "topicReceipts";
 /// Collection of process templates.
 pub(crate) const TEMPLATES: &str = "processTemplates";
 /// Collection of units.

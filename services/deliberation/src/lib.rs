@@ -1,4 +1,5 @@
-//! How neighbours decide: process templates, topics on their way through stages, ballots, archives.
+//! How neighbours decide: process templates, topics on their way through stages, ballots, archives, and the receipts of
+//! what rules said about them.
 //!
 //! Owns all of that and its feed. Never: who lives where or holds which post (org says), or what a decision sets in motion
 //! elsewhere (others follow the feed).
@@ -12,20 +13,30 @@ mod store;
 
 use linli_access::Access;
 use linli_kit::feed::FeedService;
-use linli_kit::serve::ServiceParts;
+use linli_kit::retention::{Instants, Kept};
+use linli_kit::serve::{ServiceParts, start_retention};
 use linli_kit::store::{Constraint, Migration, kit_migrations};
 use linli_kit::{Result, Texts};
 use linli_proto::deliberation::deliberation_service_server::DeliberationServiceServer;
 use tonic::service::Routes;
 
 pub use columns::COLUMNS;
-pub use ids::{ArchiveId, BallotId, StageRecordId, TopicId};
+pub use ids::{ArchiveId, BallotId, StageRecordId, TopicId, TopicReceiptId};
 
 /// The service's name.
 pub const SERVICE: &str = "deliberation";
 
 /// What violated constraints of the own tables mean.
 pub const CONSTRAINTS: &[Constraint] = store::tables::CONSTRAINTS;
+
+/// Rows that grow and may go: the receipts of decisions by rules.
+const KEPT: &[Kept] = &[Kept::Rows {
+    table: "topic_receipt",
+    key: "area, id",
+    over: "create_us < $1",
+    clock: Instants::Suite,
+    keep: |settings| settings.receipts,
+}];
 
 /// Texts of the service's own reasons, in Fluent: zh-CN, then en.
 pub const TEXTS: (&str, &str) = (include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"));
@@ -48,6 +59,7 @@ pub fn migrations() -> Vec<Migration> {
 /// # Errors
 /// None today; other services check their tables here.
 pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
+    start_retention(&parts, KEPT);
     let feed = FeedService::new(parts.log.clone(), access.clone(), parts.kit.texts.clone());
     let api = api::Api::new(parts.kit.clone(), app::App::new(parts, access));
     Ok(Routes::new(DeliberationServiceServer::new(api)).add_service(feed.into_server()))

@@ -6,6 +6,7 @@ pub(crate) mod ballots;
 pub(crate) mod dialect;
 pub(crate) mod entity;
 pub(crate) mod list;
+pub(crate) mod receipts;
 pub(crate) mod tables;
 pub(crate) mod topics;
 pub(crate) mod verify;

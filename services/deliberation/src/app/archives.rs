@@ -4,6 +4,7 @@ use linli_kernel::Id as _;
 use linli_kit::check::{self, Violations};
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, Result};
+use linli_proto::common::Reason;
 use linli_proto::deliberation as pb;
 use prost::Message;
 use prost_reflect::DynamicMessage;
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::lists::{self, Asked};
-use super::{App, Place, ballots as shown, process_of, topics as raised};
+use super::{App, Place, ballots as shown, convert, process_of, topics as raised};
 use crate::ids::{self, ARCHIVES, ArchiveId};
 use crate::store::entity::{archive, topic};
 use crate::store::list::Columns;
@@ -29,6 +30,9 @@ const TOPIC_BYTES: usize = 8 * 1024;
 const RECORD_BYTES: usize = 512;
 /// What it says about a ballot beside its question, with the rule and the result to come.
 const BALLOT_BYTES: usize = 2 * 1024;
+
+/// What it says about a reason beside its texts.
+const REASON_BYTES: usize = 128;
 
 /// Where a document is sealed.
 fn document<'a>(area: &'a str, id: &'a Uuid) -> Place<'a> {
@@ -50,10 +54,20 @@ fn bytes(len: usize) -> i64 {
     i64::try_from(len).unwrap_or(i64::MAX / 4)
 }
 
+/// Bytes of reasons in an archive.
+fn reason_bytes(reasons: &[Reason]) -> usize {
+    let one = |reason: &Reason| {
+        let text = reason.text.iter().flat_map(|text| [text.zh_cn.as_str(), &text.en]);
+        let texts = text.chain([reason.code.as_str(), &reason.message]).chain(reason.args.iter().map(String::as_str));
+        texts.map(quoted).sum::<usize>() + REASON_BYTES
+    };
+    reasons.iter().map(one).sum()
+}
+
 /// Bytes of a new topic in its archive.
-pub(super) fn opening_bytes(topic: &pb::Topic, template: &pb::ProcessTemplate) -> Result<i64> {
+pub(super) fn opening_bytes(topic: &pb::Topic, template: &pb::ProcessTemplate, why: &[Reason]) -> Result<i64> {
     let process = as_json("ProcessTemplate", template)?.to_string().len();
-    Ok(bytes(quoted(&topic.title) + quoted(&topic.body) + process + TOPIC_BYTES))
+    Ok(bytes(quoted(&topic.title) + quoted(&topic.body) + process + reason_bytes(why) + TOPIC_BYTES))
 }
 
 /// Bytes of a record in its topic's archive.
@@ -63,8 +77,8 @@ pub(super) fn record_bytes(record: &pb::StageRecord, by: &str) -> i64 {
 }
 
 /// Bytes of a ballot in its topic's archive.
-pub(super) fn ballot_bytes(question_zh: &str, question_en: &str) -> i64 {
-    bytes(quoted(question_zh) + quoted(question_en) + BALLOT_BYTES)
+pub(super) fn ballot_bytes(question_zh: &str, question_en: &str, why: &[Reason]) -> i64 {
+    bytes(quoted(question_zh) + quoted(question_en) + reason_bytes(why) + BALLOT_BYTES)
 }
 
 /// Refuses what would make a topic's file too large for one message.
@@ -152,7 +166,8 @@ impl App {
         let records = topics::records(conn, area, row.id, None).await?;
         let records = records.iter().map(|record| as_json("StageRecord", &self.record_message(record)?));
         let ballots = ballots::of_topics(conn, area, &[row.id]).await?;
-        let ballots = ballots.iter().map(|ballot| as_json("Ballot", &shown::message(ballot)?));
+        let ballots = ballots.iter().map(|ballot| as_json("Ballot", &shown::message(ctx, ballot)?));
+        let chosen = convert::reasons(&row.track_reason)?;
         Ok(json!({
             "version": 1,
             "topic": {
@@ -163,6 +178,10 @@ impl App {
                 "title": self.open(raised::title(area, &row.id), &row.title_enc)?,
                 "body": self.open(raised::body(area, &row.id), &row.body_enc)?,
                 "supports": row.supports,
+                "affectedHouseholds": row.affected_households,
+                "costFen": row.cost_fen,
+                "tags": convert::tags(&row.tags),
+                "trackReason": chosen.iter().map(|reason| in_common("Reason", reason)).collect::<Result<Vec<Value>>>()?.first(),
                 "created": rfc3339(row.create_us),
                 "archived": rfc3339(ctx.now().micros()),
             },
@@ -192,8 +211,16 @@ fn rfc3339(us: i64) -> String {
 
 /// A message of the contract in its JSON form.
 fn as_json(kind: &str, message: &impl Message) -> Result<Value> {
-    let name = format!("linli.deliberation.v1.{kind}");
-    let descriptor = linli_proto::pool().get_message_by_name(&name);
+    json_of(&format!("linli.deliberation.v1.{kind}"), message)
+}
+
+/// The same of a message that all services share.
+fn in_common(kind: &str, message: &impl Message) -> Result<Value> {
+    json_of(&format!("linli.common.v1.{kind}"), message)
+}
+
+fn json_of(name: &str, message: &impl Message) -> Result<Value> {
+    let descriptor = linli_proto::pool().get_message_by_name(name);
     let descriptor = descriptor.ok_or_else(|| Error::internal(format!("the contract has no {name}")))?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(Error::internal)?;
     serde_json::to_value(&dynamic).map_err(Error::internal)

@@ -13,13 +13,14 @@ use sea_orm::ColumnTrait as _;
 
 use super::archives::{self, plain};
 use super::lists::{self, Asked};
+use super::receipts::in_language;
 use super::topics::check_open;
 use super::{App, ballot_changed, conditions, convert, process_of};
 use crate::domain::Rule;
 use crate::ids::{self, BALLOTS, BallotId, TOPICS, TopicId};
 use crate::store::entity::{ballot, topic};
 use crate::store::list::Columns;
-use crate::store::{ballots, topics};
+use crate::store::{ballots, receipts, topics};
 
 /// Rows of one page at most, and one more.
 const LIMIT: u64 = 1001;
@@ -28,7 +29,7 @@ const HOUR_US: i64 = 3_600_000_000;
 pub(super) const MAX_OPEN_DAYS: i64 = 90;
 
 /// A ballot as the contract shows it.
-pub(super) fn message(row: &ballot::Model) -> Result<pb::Ballot> {
+pub(super) fn message(ctx: &Ctx, row: &ballot::Model) -> Result<pb::Ballot> {
     let result = row.result.as_deref().map(pb::BallotResult::decode).transpose().map_err(Error::internal)?;
     Ok(pb::Ballot {
         name: ids::ballot(&row.area, row.id),
@@ -41,6 +42,7 @@ pub(super) fn message(row: &ballot::Model) -> Result<pb::Ballot> {
         state: row.state,
         result,
         open_time: Some(check::timestamp_us(row.open_us)),
+        rule_reasons: in_language(convert::reasons(&row.rule_reasons)?, ctx.lang),
     })
 }
 
@@ -72,7 +74,7 @@ impl App {
 
     /// Returns one ballot.
     pub(crate) async fn get_ballot(&self, ctx: &Ctx, request: pb::GetBallotRequest) -> Result<pb::Ballot> {
-        message(&self.ballot_for(ctx, &request.name).await?.1)
+        message(ctx, &self.ballot_for(ctx, &request.name).await?.1)
     }
 
     /// Lists ballots.
@@ -95,7 +97,7 @@ impl App {
             FilterField::new("state", Kind::proto_enum("linli.deliberation.v1.BallotState"), Column::State.into_expr()),
         ];
         let listed = self.list::<ballot::Entity>(ctx, &asked, columns, &fields, LIMIT, None).await?;
-        let (ballots, next_page_token) = listed.fill(LIMIT, |row| (row.area.clone(), row.id), message)?;
+        let (ballots, next_page_token) = listed.fill(LIMIT, |row| (row.area.clone(), row.id), |row| message(ctx, row))?;
         Ok(pb::ListBallotsResponse { ballots, next_page_token })
     }
 
@@ -121,17 +123,30 @@ impl App {
             Some(rule) => self.electors(ctx, &area, &topic.unit, &rule).await?,
             None => Vec::new(),
         };
+        let (rule, why, said) = match rule {
+            // Nobody to vote: the transaction refuses, whatever rules would say.
+            Some(rule) if !electors.is_empty() => {
+                let (rule, why, said) = self.ask_thresholds(ctx, &area, (&topic, rule), electors.len()).await?;
+                (Some(rule), why, said)
+            }
+            rule => (rule, Vec::new(), None),
+        };
         let row = new_ballot(ctx, &topic, &asked, (rule, electors.len()), close)?;
-        let (slug, row, electors) = (area.as_str(), &row, &electors);
+        let row = ballot::Model { rule_reasons: convert::stored_reasons(&why), ..row };
+        let receipt = rule.zip(said).map(|(rule, said)| self.thresholds_receipt(ctx, (&topic, row.id), &rule, &why, &said));
+        let (slug, row, electors, receipt) = (area.as_str(), &row, &electors, &receipt);
         let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "ballot.create", |tx| {
             Box::pin(async move {
                 open(ctx, tx, row, electors).await?;
+                if let Some(receipt) = receipt {
+                    receipts::insert(tx, receipt.clone()).await?;
+                }
                 Ok((ids::ballot(slug, row.id), row.id))
             })
         });
         let id = self.done_or_repeat::<BallotId>(done.await?, BALLOTS)?;
         let row = ballots::find(self.reader(), area.as_str(), id).await?;
-        message(&row.ok_or_else(|| Error::internal("a ballot that was written is gone"))?)
+        message(ctx, &row.ok_or_else(|| Error::internal("a ballot that was written is gone"))?)
     }
 }
 
@@ -176,6 +191,7 @@ fn new_ballot(
         question_zh: question.zh_cn,
         question_en: question.en,
         rule: rule.map(|rule| convert::rule_message(rule).encode_to_vec()).unwrap_or_default(),
+        rule_reasons: Vec::new(),
         electors: i32::try_from(electors).map_err(Error::internal)?,
         state: pb::BallotState::Open.into(),
         result: None,
@@ -191,12 +207,16 @@ async fn open(ctx: &Ctx, tx: &Tx<'_>, row: &ballot::Model, electors: &[String]) 
         topics::touch(tx, &row.area, row.topic, row.open_us).await?.ok_or_else(|| Error::not_found(name()))?;
     check_open(&topic)?;
     let refuse = |reason: &'static str| Error::new(ErrorCode::FailedPrecondition, reason).with("resource", name());
-    let Some(rule) = present_rule(&topic)? else {
+    let Some(lawful) = present_rule(&topic)? else {
         return Err(Error::new(ErrorCode::FailedPrecondition, "STAGE_HAS_NO_BALLOT").with("stage", &topic.stage));
     };
     if topic.stage != row.stage {
         // The topic moved on while its electorate was gathered.
         return Err(Error::new(ErrorCode::Aborted, "CONFLICT").retry_after(std::time::Duration::from_millis(100)));
+    }
+    let (_, rule) = convert::stored_rule(&row.rule)?;
+    if !rule.at_least(&lawful) {
+        return Err(Error::internal("a ballot would be easier to pass than its process allows"));
     }
     let least = ctx.now().micros() + i64::from(rule.open_hours) * HOUR_US;
     if row.close_us < least || row.close_us <= ctx.now().micros() {
@@ -218,7 +238,7 @@ async fn open(ctx: &Ctx, tx: &Tx<'_>, row: &ballot::Model, electors: &[String]) 
             return Err(refuse("BALLOT_PASSED_ALREADY"));
         }
     }
-    topic.file_bytes += archives::ballot_bytes(&row.question_zh, &row.question_en);
+    topic.file_bytes += archives::ballot_bytes(&row.question_zh, &row.question_en, &convert::reasons(&row.rule_reasons)?);
     archives::check_room(&topic)?;
     topics::move_to(tx, &topic, false).await?;
     ballots::insert(tx, row.clone(), electors).await?;

@@ -3,11 +3,14 @@
 use linli_kernel::Timestamp;
 use linli_kit::check::Violations;
 use linli_kit::{Error, FieldViolation, Result};
+use linli_proto::common::Reason;
 use linli_proto::deliberation as pb;
-use prost::Message as _;
+use linli_proto::rules;
+use prost::Message;
 
 use crate::domain::{
-    ADULT_AGE, Approval, Basis, Choice, Condition, MAX_PARTS, Outcome, Process, Rule, Share, Stage, Tally, meetings,
+    ADULT_AGE, Approval, Basis, Choice, Condition, MAX_PARTS, Outcome, Process, Rule, Share, Stage, Tally, Thresholds,
+    meetings,
 };
 
 /// Stages of a process at most.
@@ -188,6 +191,49 @@ pub(super) fn rule_message(rule: Rule) -> pb::BallotRule {
         open_hours: whole(rule.open_hours),
         min_age: whole(rule.min_age),
     }
+}
+
+/// What a rule asks for, as rules see it.
+pub(super) fn thresholds_message(rule: &Rule) -> rules::Thresholds {
+    let ratio = |share: Share| {
+        share_message(share).map(|pb::Share { numerator, denominator, exclusive }| rules::Ratio {
+            numerator,
+            denominator,
+            exclusive,
+        })
+    };
+    let open_hours = i32::try_from(rule.open_hours).unwrap_or(i32::MAX);
+    rules::Thresholds { quorum: ratio(rule.quorum), pass: ratio(rule.pass), open_hours }
+}
+
+/// Reads thresholds that rules answered; `None` when no ballot could have them.
+pub(super) fn thresholds(answer: &rules::Thresholds) -> Option<Thresholds> {
+    let share = |ratio: Option<&rules::Ratio>| {
+        let Some(ratio) = ratio else { return Some(Share::NONE) };
+        let part = |n: i32| u32::try_from(n).ok();
+        Share::new(part(ratio.numerator)?, part(ratio.denominator)?, ratio.exclusive)
+    };
+    let open_hours = u32::try_from(answer.open_hours).ok().filter(|hours| i64::from(*hours) <= MAX_OPEN_HOURS)?;
+    Some(Thresholds { quorum: share(answer.quorum.as_ref())?, pass: share(answer.pass.as_ref())?, open_hours })
+}
+
+/// Stored tags.
+pub(super) fn tags(stored: &str) -> Vec<String> {
+    stored.split(',').filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+}
+
+/// Reasons as they are stored: one after the other, each with its length.
+pub(super) fn stored_reasons(reasons: &[Reason]) -> Vec<u8> {
+    reasons.iter().flat_map(Message::encode_length_delimited_to_vec).collect()
+}
+
+/// Reads stored reasons.
+pub(super) fn reasons(mut stored: &[u8]) -> Result<Vec<Reason>> {
+    let mut reasons = Vec::new();
+    while !stored.is_empty() {
+        reasons.push(Reason::decode_length_delimited(&mut stored).map_err(Error::internal)?);
+    }
+    Ok(reasons)
 }
 
 /// An outcome as a message.

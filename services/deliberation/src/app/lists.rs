@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, Order};
 use uuid::Uuid;
 
 use super::App;
-use crate::ids::{TEMPLATES, TOPICS, TopicId, UNITS};
+use crate::ids::{BALLOTS, BallotId, TEMPLATES, TOPICS, TopicId, UNITS};
 use crate::store::list::{self, Columns};
 
 /// Bytes of resources in one page at most, apart from its first one: below what a client decodes.
@@ -103,6 +103,11 @@ pub(super) fn topic_field(column: impl ColumnTrait) -> FilterField {
     FilterField::new("topic", Kind::Ref(topic_id), column.into_expr())
 }
 
+/// A filter field that names a ballot.
+pub(super) fn ballot_field(column: impl ColumnTrait) -> FilterField {
+    FilterField::new("ballot", Kind::Ref(ballot_id), column.into_expr())
+}
+
 /// A filter field that names a process template; the column stores the name.
 pub(super) fn template_field(column: impl ColumnTrait) -> FilterField {
     FilterField::new("process_template", Kind::Ref(|text| named(text, TEMPLATES)), column.into_expr())
@@ -119,6 +124,11 @@ pub(super) fn unit_field() -> FilterField {
 
 fn topic_id(text: &str) -> Option<Value> {
     let id: TopicId = Name::parse(text, TOPICS).ok()?.typed().ok()?;
+    Some(id.uuid().into())
+}
+
+fn ballot_id(text: &str) -> Option<Value> {
+    let id: BallotId = Name::parse(text, BALLOTS).ok()?.typed().ok()?;
     Some(id.uuid().into())
 }
 

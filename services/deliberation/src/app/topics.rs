@@ -15,15 +15,24 @@ use uuid::Uuid;
 
 use super::archives::{self, plain};
 use super::lists::{self, Asked};
+use super::receipts::in_language;
+use super::tracks::Track;
 use super::{App, Place, RUNS_PROCESS, by_post, conditions, convert, privacy, tell};
 use crate::domain::StageFacts;
-use crate::ids::{self, PEOPLE, TEMPLATES, TOPICS, TopicId, UNITS};
+use crate::ids::{self, PEOPLE, TOPICS, TopicId, UNITS};
 use crate::store::entity::topic;
 use crate::store::list::Columns;
-use crate::store::topics;
+use crate::store::{receipts, topics};
 
 /// Rows of one page at most, and one more.
 const LIMIT: u64 = 1001;
+
+/// Households that a topic may touch.
+const MAX_HOUSEHOLDS: i64 = 1_000_000;
+/// What a topic may cost: ten billion yuan.
+const MAX_COST_FEN: i64 = 1_000_000_000_000;
+/// Tags of a topic at most.
+const MAX_TAGS: usize = 16;
 
 /// Where a topic's title is sealed.
 pub(super) fn title<'a>(area: &'a str, id: &'a Uuid) -> Place<'a> {
@@ -99,6 +108,10 @@ impl App {
             raised_by: self.shown_raiser(ctx, row)?,
             conditions: self.condition_statuses(ctx, row, facts)?,
             assisted_supports: row.assisted_supports,
+            affected_households: row.affected_households,
+            cost_fen: row.cost_fen,
+            tags: convert::tags(&row.tags),
+            track_reason: in_language(convert::reasons(&row.track_reason)?, ctx.lang).into_iter().next(),
             etag: check::etag(row.revision),
             create_time: Some(check::timestamp_us(row.create_us)),
             update_time: Some(check::timestamp_us(row.update_us)),
@@ -157,12 +170,20 @@ impl App {
         let (permit, _) = self.authorise(ctx, &area, at.as_ref().map(Name::id))?;
         let request_id = std::mem::take(&mut request.request_id);
         let hash = self.hash(ctx, &request);
-        let template = self.check_topic(ctx, &area, &asked).await?;
-        let row = self.new_topic(ctx, &area, &asked, &template, permit.subject())?;
-        let (slug, row) = (area.as_str(), &row);
+        let id = new_v7::<TopicId>(ctx.now()).uuid();
+        let bad = self.check_topic(ctx, &area, &asked).await?;
+        let track = self.track(ctx, (&area, id), &asked, bad).await?;
+        let row = self.new_topic(ctx, (&area, id), &asked, &track, permit.subject())?;
+        let chosen = track.chosen.as_ref();
+        let receipt = chosen.map(|chosen| self.track_receipt(ctx, &row, &chosen.reason, &chosen.said));
+        let (slug, row, track, receipt) = (area.as_str(), &row, &track, &receipt);
         let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "topic.create", |tx| {
             Box::pin(async move {
+                self.fence(tx, track).await?;
                 topics::insert(tx, row.clone()).await?;
+                if let Some(receipt) = receipt {
+                    receipts::insert(tx, receipt.clone()).await?;
+                }
                 tell(ctx, tx, row);
                 Ok((ids::topic(slug, row.id), row.id))
             })
@@ -183,8 +204,8 @@ impl App {
         }
     }
 
-    /// Checks what was sent and finds the template that it means, for the topic's area.
-    async fn check_topic(&self, ctx: &Ctx, area: &AreaId, asked: &pb::Topic) -> Result<pb::ProcessTemplate> {
+    /// What is wrong with what was sent, apart from its process.
+    async fn check_topic(&self, ctx: &Ctx, area: &AreaId, asked: &pb::Topic) -> Result<Violations> {
         let mut bad = Violations::new();
         bad.code("topic.kind", &asked.kind);
         if !asked.source.is_empty() {
@@ -199,36 +220,32 @@ impl App {
         {
             bad.push(FieldViolation::new("topic.unit", "REFERENCE_NOT_FOUND").arg("value", &asked.unit));
         }
-        let named = &asked.process_template;
-        let template = match Name::parse(named, TEMPLATES) {
-            Ok(name) => self.resolve_template(area, &name).await?,
-            Err(_) => None,
-        };
-        match &template {
-            None if named.is_empty() => bad.bad("topic.process_template", "FIELD_REQUIRED"),
-            None => {
-                bad.push(FieldViolation::new("topic.process_template", "REFERENCE_NOT_FOUND").arg("value", named));
-            }
-            Some(found) => {
-                let process = convert::process(found, &mut Violations::new());
-                bad.ensure(!asked.unit.is_empty() || !process.has_ballot(), "topic.unit", "UNIT_NEEDED_FOR_BALLOT");
-            }
+        if let Some(households) = asked.affected_households {
+            bad.range("topic.affected_households", households.into(), 0, MAX_HOUSEHOLDS);
         }
-        bad.finish()?;
-        template.ok_or_else(|| Error::not_found(named))
+        if let Some(cost) = asked.cost_fen {
+            bad.range("topic.cost_fen", cost, 0, MAX_COST_FEN);
+        }
+        bad.max_items("topic.tags", asked.tags.len(), MAX_TAGS);
+        for (i, tag) in asked.tags.iter().enumerate() {
+            bad.code(&format!("topic.tags[{i}]"), tag);
+        }
+        Ok(bad)
     }
 
     fn new_topic(
         &self,
         ctx: &Ctx,
-        area: &AreaId,
+        (area, id): (&AreaId, Uuid),
         asked: &pb::Topic,
-        template: &pb::ProcessTemplate,
+        track: &Track,
         raised_by: &str,
     ) -> Result<topic::Model> {
+        let template = &track.template;
         let stage = template.stages.first().ok_or_else(|| Error::internal("a stored template has no stages"))?;
         let process = convert::process(template, &mut Violations::new());
-        let (id, now) = (new_v7::<TopicId>(ctx.now()).uuid(), ctx.now().micros());
+        let now = ctx.now().micros();
+        let reasons: Vec<_> = track.chosen.iter().map(|chosen| chosen.reason.clone()).collect();
         let (slug, unit) = (area.as_str(), asked.unit.rsplit('/').next().unwrap_or_default());
         Ok(topic::Model {
             area: slug.to_owned(),
@@ -248,7 +265,11 @@ impl App {
             supports: 0,
             assisted_supports: 0,
             readers: privacy::readers(&process),
-            file_bytes: archives::opening_bytes(asked, template)?,
+            file_bytes: archives::opening_bytes(asked, template, &reasons)?,
+            affected_households: asked.affected_households,
+            cost_fen: asked.cost_fen,
+            tags: asked.tags.join(","),
+            track_reason: convert::stored_reasons(&reasons),
             stage_us: now,
             revision: 1,
             create_us: now,

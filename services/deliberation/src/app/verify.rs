@@ -52,14 +52,15 @@ impl App {
         }
         let mut electors = Count::new("deliberation.one-ballot-per-elector", "INVARIANT_ONE_BALLOT_PER_ELECTOR");
         let mut tally = Count::new("deliberation.tally", "INVARIANT_TALLY");
+        let mut rules = Count::new("deliberation.ballot-rules", "INVARIANT_BALLOT_RULES");
         let mut stages = Count::new("deliberation.stages", "INVARIANT_STAGES");
         let mut filed = Count::new("deliberation.archives", "INVARIANT_ARCHIVES");
         for area in &areas {
-            self.verify_ballots(area, &mut electors, &mut tally).await?;
+            self.verify_ballots(area, (&mut electors, &mut tally, &mut rules)).await?;
             self.verify_stages(area, &mut stages).await?;
             self.verify_archives(area, &mut filed).await?;
         }
-        let shown = [electors, tally, stages, filed].map(|count| InvariantCheck {
+        let shown = [electors, tally, rules, stages, filed].map(|count| InvariantCheck {
             invariant: count.invariant.to_owned(),
             title: self.parts.kit.texts.render(ctx.lang, count.title, &[]),
             checked: count.checked,
@@ -68,7 +69,11 @@ impl App {
         Ok(VerifyInvariantsResponse { checks: shown.into() })
     }
 
-    async fn verify_ballots(&self, area: &str, electors: &mut Count, tally: &mut Count) -> Result<()> {
+    async fn verify_ballots(
+        &self,
+        area: &str,
+        (electors, tally, rules): (&mut Count, &mut Count, &mut Count),
+    ) -> Result<()> {
         let mut after = Uuid::nil();
         loop {
             let rows = verify::ballots(self.reader(), area, after).await?;
@@ -76,6 +81,8 @@ impl App {
                 let name = ids::ballot(area, row.id);
                 electors.checked += 1;
                 one_vote_each(row).into_iter().for_each(|what| electors.broken(format!("{name}: {what}")));
+                rules.checked += 1;
+                loosened(row)?.into_iter().for_each(|what| rules.broken(format!("{name}: {what}")));
                 if row.state == i32::from(pb::BallotState::Closed) {
                     tally.checked += 1;
                     recount(row)?.into_iter().for_each(|what| tally.broken(format!("{name}: {what}")));
@@ -152,6 +159,19 @@ fn one_vote_each(row: &BallotCount) -> Vec<String> {
         wrong.push(format!("{elsewhere} votes lie where none should"));
     }
     wrong
+}
+
+/// What is wrong between the frozen rule of a ballot and the rule of its stage.
+fn loosened(row: &BallotCount) -> Result<Option<String>> {
+    let Some(process) = row.process.as_deref() else { return Ok(Some("its topic is gone".to_owned())) };
+    let (_, process) = convert::stored_process(process)?;
+    let (_, rule) = convert::stored_rule(&row.rule)?;
+    let lawful = process.stages.iter().find(|stage| stage.id == row.stage).and_then(|stage| stage.ballot());
+    Ok(match lawful {
+        Some(lawful) if rule.at_least(&lawful) => None,
+        Some(_) => Some("it is easier to pass than its stage allows".to_owned()),
+        None => Some(format!("its stage {} has no ballot", row.stage)),
+    })
 }
 
 /// What is wrong between a published result and the recount of the published votes under the frozen rule.

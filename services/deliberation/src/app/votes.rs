@@ -210,7 +210,7 @@ impl App {
         });
         done.await?;
         let row = ballots::find(self.reader(), area.as_str(), row.id).await?;
-        shown::message(&row.ok_or_else(|| Error::not_found(&request.name))?)
+        shown::message(ctx, &row.ok_or_else(|| Error::not_found(&request.name))?)
     }
 
     async fn count(&self, ctx: &Ctx, tx: &Tx<'_>, row: &ballot::Model) -> Result<()> {

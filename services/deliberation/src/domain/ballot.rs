@@ -1,5 +1,7 @@
 //! What a ballot's votes amount to under its rule.
 
+use std::cmp::Ordering;
+
 /// Age from which a person votes when the rule states none: full civil capacity (Civil Code art. 17).
 pub(crate) const ADULT_AGE: u32 = 18;
 
@@ -47,6 +49,23 @@ impl Share {
     /// Parts, parts of the whole, whether they must be exceeded.
     pub(crate) fn parts(self) -> (u32, u32, bool) {
         (self.numerator, self.denominator, self.exclusive)
+    }
+
+    /// Whether this share asks for at least as much as another, of every whole that is not empty.
+    ///
+    /// Fractions are compared exactly; of equal ones the one that must be exceeded asks for more.
+    pub(crate) fn at_least(self, other: Self) -> bool {
+        let product = |a: Self, b: Self| u64::from(a.numerator) * u64::from(b.denominator);
+        match product(self, other).cmp(&product(other, self)) {
+            Ordering::Greater => true,
+            Ordering::Equal => self.exclusive || !other.exclusive,
+            Ordering::Less => false,
+        }
+    }
+
+    /// The one of two shares that asks for more.
+    fn stricter(self, other: Self) -> Self {
+        if self.at_least(other) { self } else { other }
     }
 
     /// The least whole number that holds the share of `of`.
@@ -122,7 +141,34 @@ pub(crate) struct Outcome {
     pub(crate) passed: bool,
 }
 
+/// What a rule asks for, apart from who votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Thresholds {
+    /// Share of the electors who must take part.
+    pub(crate) quorum: Share,
+    /// Share of the participants who must say yes.
+    pub(crate) pass: Share,
+    /// Least hours that the ballot stays open.
+    pub(crate) open_hours: u32,
+}
+
 impl Rule {
+    /// The same rule where each threshold is the stricter one of its own and another: it never gets looser.
+    pub(crate) fn tightened(&self, by: Thresholds) -> Self {
+        Self {
+            quorum: self.quorum.stricter(by.quorum),
+            pass: self.pass.stricter(by.pass),
+            open_hours: self.open_hours.max(by.open_hours),
+            ..*self
+        }
+    }
+
+    /// Whether this rule asks the same voters for at least as much as another in every respect.
+    pub(crate) fn at_least(&self, other: &Self) -> bool {
+        let strict = self.quorum.at_least(other.quorum) && self.pass.at_least(other.pass);
+        strict && self.open_hours >= other.open_hours && (self.basis, self.min_age) == (other.basis, other.min_age)
+    }
+
     /// Decides a ballot among `electors`.
     pub(crate) fn outcome(&self, electors: u32, tally: Tally) -> Outcome {
         let quorum_needed = self.quorum.least(electors);
@@ -266,6 +312,24 @@ mod tests {
             let outcome = rule.outcome(yes + no + abstain + spare, tally(yes, no, abstain));
             prop_assert_eq!(outcome.passed, outcome.quorum_met && yes >= outcome.yes_needed);
             prop_assert_eq!(outcome.quorum_met, outcome.tally.participants() >= outcome.quorum_needed);
+        }
+
+        #[test]
+        fn a_share_that_asks_for_more_asks_for_more_of_every_whole(a in shares(), b in shares(), of in 1..20_000_u32) {
+            prop_assert!(a.at_least(b) || b.at_least(a));
+            if a.at_least(b) {
+                prop_assert!(a.least(of) >= b.least(of));
+            }
+        }
+
+        #[test]
+        fn a_tightened_rule_never_lets_pass_what_the_rule_refuses(
+            rule in rules(), by in rules(), yes in 0..500_u32, no in 0..500_u32, spare in 0..500_u32,
+        ) {
+            let tight = rule.tightened(Thresholds { quorum: by.quorum, pass: by.pass, open_hours: by.open_hours });
+            prop_assert!(tight.at_least(&rule));
+            let (electors, votes) = (yes + no + spare, tally(yes, no, 0));
+            prop_assert!(!tight.outcome(electors, votes).passed || rule.outcome(electors, votes).passed);
         }
 
         #[test]

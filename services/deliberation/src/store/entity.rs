@@ -31,6 +31,12 @@ pub(crate) mod topic {
         /// Roles of a confidential topic's readers, each between commas; empty: public.
         pub readers: String,
         pub file_bytes: i64,
+        pub affected_households: Option<i32>,
+        pub cost_fen: Option<i64>,
+        /// Tag codes between commas.
+        pub tags: String,
+        /// Why rules chose the process, encoded; empty when it was named.
+        pub track_reason: Vec<u8>,
         pub stage_us: i64,
         pub revision: i64,
         pub create_us: i64,
@@ -112,6 +118,8 @@ pub(crate) mod ballot {
         pub question_zh: String,
         pub question_en: String,
         pub rule: Vec<u8>,
+        /// Why rules made it stricter, encoded.
+        pub rule_reasons: Vec<u8>,
         pub electors: i32,
         pub state: i32,
         pub result: Option<Vec<u8>>,
@@ -185,6 +193,34 @@ pub(crate) mod archive {
         pub unit: String,
         pub digest: String,
         pub document_enc: Vec<u8>,
+        pub create_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Receipts of what rules said.
+pub(crate) mod topic_receipt {
+    use sea_orm::entity::prelude::*;
+
+    /// One receipt: what it tells, and the request that can be asked again, sealed.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "topic_receipt")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub area: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub topic: Uuid,
+        pub ballot: Option<Uuid>,
+        pub unit: String,
+        pub hook: String,
+        pub kind: String,
+        pub verdict: String,
+        pub spec_enc: Vec<u8>,
+        pub request_enc: Vec<u8>,
         pub create_us: i64,
     }
 

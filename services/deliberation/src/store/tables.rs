@@ -37,7 +37,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[Constraint {
 }];
 
 /// Migrations of these tables.
-pub(crate) const MIGRATIONS: &[Migration] = &[TOPICS, BALLOTS, ARCHIVES];
+pub(crate) const MIGRATIONS: &[Migration] = &[TOPICS, BALLOTS, ARCHIVES, RECEIPTS];
 
 const TOPICS: Migration = Migration {
     version: 1000,
@@ -48,7 +48,8 @@ const TOPICS: Migration = Migration {
            kind TEXT NOT NULL, source TEXT NOT NULL, title_enc BLOB NOT NULL, body_enc BLOB NOT NULL,
            raised_by_enc BLOB NOT NULL, raised_by_idx BLOB NOT NULL, ordinal INTEGER NOT NULL, stage TEXT NOT NULL,
            state INTEGER NOT NULL, supports INTEGER NOT NULL, assisted_supports INTEGER NOT NULL, readers TEXT NOT NULL,
-           file_bytes INTEGER NOT NULL, stage_us INTEGER NOT NULL, revision INTEGER NOT NULL, create_us INTEGER NOT NULL, update_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+           file_bytes INTEGER NOT NULL, affected_households INTEGER, cost_fen INTEGER, tags TEXT NOT NULL,
+           track_reason BLOB NOT NULL, stage_us INTEGER NOT NULL, revision INTEGER NOT NULL, create_us INTEGER NOT NULL, update_us INTEGER NOT NULL, PRIMARY KEY (area, id)
          ) STRICT",
         "CREATE INDEX topic_template ON topic (template)",
         "CREATE INDEX topic_raised_by ON topic (area, raised_by_idx)",
@@ -73,7 +74,8 @@ const TOPICS: Migration = Migration {
            kind text NOT NULL, source text NOT NULL, title_enc bytea NOT NULL, body_enc bytea NOT NULL,
            raised_by_enc bytea NOT NULL, raised_by_idx bytea NOT NULL, ordinal integer NOT NULL, stage text NOT NULL,
            state integer NOT NULL, supports integer NOT NULL, assisted_supports integer NOT NULL, readers text NOT NULL,
-           file_bytes bigint NOT NULL, stage_us bigint NOT NULL, revision bigint NOT NULL, create_us bigint NOT NULL, update_us bigint NOT NULL, PRIMARY KEY (area, id)
+           file_bytes bigint NOT NULL, affected_households integer, cost_fen bigint, tags text NOT NULL,
+           track_reason bytea NOT NULL, stage_us bigint NOT NULL, revision bigint NOT NULL, create_us bigint NOT NULL, update_us bigint NOT NULL, PRIMARY KEY (area, id)
          )",
         "CREATE INDEX topic_template ON topic (template)",
         "CREATE INDEX topic_raised_by ON topic (area, raised_by_idx)",
@@ -100,8 +102,8 @@ const BALLOTS: Migration = Migration {
     sqlite: &[
         "CREATE TABLE ballot (
            area TEXT NOT NULL, id BLOB NOT NULL, topic BLOB NOT NULL, unit TEXT NOT NULL, stage TEXT NOT NULL,
-           question_zh TEXT NOT NULL, question_en TEXT NOT NULL, rule BLOB NOT NULL, electors INTEGER NOT NULL,
-           state INTEGER NOT NULL, result BLOB, open_us INTEGER NOT NULL, close_us INTEGER NOT NULL,
+           question_zh TEXT NOT NULL, question_en TEXT NOT NULL, rule BLOB NOT NULL, rule_reasons BLOB NOT NULL,
+           electors INTEGER NOT NULL, state INTEGER NOT NULL, result BLOB, open_us INTEGER NOT NULL, close_us INTEGER NOT NULL,
            PRIMARY KEY (area, id)
          ) STRICT, WITHOUT ROWID",
         "CREATE INDEX ballot_topic ON ballot (area, topic)",
@@ -122,8 +124,8 @@ const BALLOTS: Migration = Migration {
     postgres: &[
         "CREATE TABLE ballot (
            area text NOT NULL, id uuid NOT NULL, topic uuid NOT NULL, unit text NOT NULL, stage text NOT NULL,
-           question_zh text NOT NULL, question_en text NOT NULL, rule bytea NOT NULL, electors integer NOT NULL,
-           state integer NOT NULL, result bytea, open_us bigint NOT NULL, close_us bigint NOT NULL,
+           question_zh text NOT NULL, question_en text NOT NULL, rule bytea NOT NULL, rule_reasons bytea NOT NULL,
+           electors integer NOT NULL, state integer NOT NULL, result bytea, open_us bigint NOT NULL, close_us bigint NOT NULL,
            PRIMARY KEY (area, id)
          )",
         "CREATE INDEX ballot_topic ON ballot (area, topic)",
@@ -154,4 +156,27 @@ const ARCHIVES: Migration = Migration {
            area text NOT NULL, id uuid NOT NULL, topic uuid NOT NULL, unit text NOT NULL, digest text NOT NULL,
            document_enc bytea NOT NULL, create_us bigint NOT NULL, PRIMARY KEY (area, id), UNIQUE (area, topic)
          )"],
+};
+
+const RECEIPTS: Migration = Migration {
+    version: 1003,
+    name: "deliberation: receipts of decisions by rules",
+    sqlite: &[
+        "CREATE TABLE topic_receipt (
+           area TEXT NOT NULL, id BLOB NOT NULL, topic BLOB NOT NULL, ballot BLOB, unit TEXT NOT NULL, hook TEXT NOT NULL,
+           kind TEXT NOT NULL, verdict TEXT NOT NULL, spec_enc BLOB NOT NULL, request_enc BLOB NOT NULL,
+           create_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+         ) STRICT",
+        "CREATE INDEX topic_receipt_topic ON topic_receipt (area, topic)",
+        "CREATE INDEX topic_receipt_time ON topic_receipt (area, hook, create_us, id)",
+    ],
+    postgres: &[
+        "CREATE TABLE topic_receipt (
+           area text NOT NULL, id uuid NOT NULL, topic uuid NOT NULL, ballot uuid, unit text NOT NULL, hook text NOT NULL,
+           kind text NOT NULL, verdict text NOT NULL, spec_enc bytea NOT NULL, request_enc bytea NOT NULL,
+           create_us bigint NOT NULL, PRIMARY KEY (area, id)
+         )",
+        "CREATE INDEX topic_receipt_topic ON topic_receipt (area, topic)",
+        "CREATE INDEX topic_receipt_time ON topic_receipt (area, hook, create_us, id)",
+    ],
 };

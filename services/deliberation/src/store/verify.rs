@@ -19,6 +19,10 @@ pub(crate) struct BallotCount {
     pub(crate) id: Uuid,
     /// Where it stands.
     pub(crate) state: i32,
+    /// Stage of its topic at which it opened.
+    pub(crate) stage: String,
+    /// Process of its topic.
+    pub(crate) process: Option<Vec<u8>>,
     /// Electors that it states.
     pub(crate) electors: i32,
     /// Rows of its roll.
@@ -44,7 +48,8 @@ pub(crate) struct BallotCount {
 /// Counts the ballots of an area behind an id, each with one snapshot of its rows.
 pub(crate) async fn ballots(conn: &DatabaseConnection, area: &str, after: Uuid) -> Result<Vec<BallotCount>> {
     use sea_orm::FromQueryResult as _;
-    let sql = "SELECT b.id, b.state, b.electors, b.rule, b.result, \
+    let sql = "SELECT b.id, b.state, b.electors, b.rule, b.result, b.stage, \
+         (SELECT t.process FROM topic t WHERE t.area = b.area AND t.id = b.topic) AS process, \
          (SELECT count(*) FROM roll r WHERE r.area = b.area AND r.ballot = b.id) AS roll, \
          (SELECT count(*) FROM roll r WHERE r.area = b.area AND r.ballot = b.id AND r.voted) AS voted, \
          (SELECT count(*) FROM vote_pending p WHERE p.area = b.area AND p.ballot = b.id) AS pending, \

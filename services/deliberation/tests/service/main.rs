@@ -2,12 +2,14 @@
 
 mod access;
 mod archives;
+mod asking;
 mod assist;
 mod confidential;
 mod lists;
 mod org;
 mod races;
 mod repeats;
+mod rules;
 mod schema;
 mod secrecy;
 mod steps;

@@ -87,7 +87,7 @@ impl tonic::server::NamedService for Org {
 }
 
 /// Answers one unary method.
-async fn unary<Req, Res>(
+pub(crate) async fn unary<Req, Res>(
     request: http::Request<Body>,
     handler: impl FnOnce(&Req) -> Result<Res, Status> + Clone + Send + Sync + 'static,
 ) -> http::Response<Body>

@@ -23,6 +23,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 
 use crate::org::{Org, People};
+use crate::rules::Rules;
 
 pub(crate) const AREA: &str = "areas/xinhua";
 pub(crate) const UNIT: &str = "areas/xinhua/units/compound-1";
@@ -92,7 +93,9 @@ pub(crate) struct World {
     pub(crate) store: TestStore,
     pub(crate) keys: Arc<Keyring>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) rules: Rules,
     org: Org,
+    calls: Arc<ServiceIdentity>,
     issuer: Signer,
     stack: Stack,
 }
@@ -123,7 +126,10 @@ impl World {
         let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_793_500_000)));
         let (issuer, issuer_public) = generate_key_pair().expect("a key pair");
         let (own, own_public) = generate_key_pair().expect("a key pair");
-        let verifier = TokenVerifier::new(&issuer_public, &[(SERVICE.to_owned(), own_public)]).expect("public keys");
+        let (other, other_public) = generate_key_pair().expect("a key pair");
+        let calls = Arc::new(ServiceIdentity::from_pem("rules", &other).expect("a private key"));
+        let known = [(SERVICE.to_owned(), own_public), ("rules".to_owned(), other_public)];
+        let verifier = TokenVerifier::new(&issuer_public, &known).expect("public keys");
         let verifier = Arc::new(verifier);
         let stack_parts = |service: &'static str| StackParts {
             service,
@@ -136,12 +142,16 @@ impl World {
         let services = LocalServices::default();
         let org = Org::new(people);
         services.insert("org", stack::build(&stack_parts("org"), Routes::new(org.clone())));
+        let rules = Rules::default();
+        services.insert("rules", stack::build(&stack_parts("rules"), Routes::new(rules.clone())));
         let identity = Arc::new(ServiceIdentity::from_pem(SERVICE, &own).expect("a private key"));
         let keys = Arc::new(keyring());
+        let local = |service| (service, Backend::Local(services.clone(), service));
+        let backends = HashMap::from([local("org"), local("rules")]);
         let parts = ServiceParts {
             kit: Kit { service: SERVICE, texts: texts(), clock: clock.clone() },
             store: store.clone().with_constraints(CONSTRAINTS),
-            peers: Peers::new(identity, HashMap::from([("org", Backend::Local(services, "org"))])),
+            peers: Peers::new(identity, backends),
             keyring: keys.clone(),
             log: EventLog::new(store.clone()),
             cancel: Default::default(),
@@ -152,7 +162,8 @@ impl World {
         access.replace(snapshot());
         let routes = build(parts, access).await.expect("the service builds");
         let stack = stack::build(&stack_parts(SERVICE), routes);
-        Self { store, keys, clock, org, issuer: Signer::from_pem(issuer_key_id(), &issuer).expect("a key"), stack }
+        let issuer = Signer::from_pem(issuer_key_id(), &issuer).expect("a key");
+        Self { store, keys, clock, rules, org, calls, issuer, stack }
     }
 
     /// The service as `subject` reaches it; answers come in English.
@@ -164,6 +175,26 @@ impl World {
     pub(crate) fn client_in(&self, subject: &str, lang: &'static str) -> DeliberationServiceClient<Bearer> {
         let token = self.issuer.issue(subject, Duration::from_secs(600)).expect("a token");
         DeliberationServiceClient::new(Bearer { stack: self.stack.clone(), token: format!("Bearer {token}"), lang })
+    }
+
+    /// The service as another service of the suite reaches it.
+    pub(crate) fn as_service(&self, service: &str) -> DeliberationServiceClient<Bearer> {
+        assert_eq!(service, self.calls.service(), "the only other service of this world");
+        let token = format!("Bearer {}", self.calls.token().expect("a token"));
+        DeliberationServiceClient::new(Bearer { stack: self.stack.clone(), token, lang: "en" })
+    }
+
+    /// Writes another rule into every ballot, behind the service's back.
+    pub(crate) async fn set_ballot_rules(&self, rule: &[u8]) {
+        use sea_orm::ConnectionTrait as _;
+        let sql = "UPDATE ballot SET rule = $1";
+        self.store.transaction("test.rule", |tx| {
+            let rule = rule.to_vec();
+            Box::pin(async move {
+                tx.conn().execute_raw(tx.statement(sql, [rule.into()])).await?;
+                Ok(())
+            })
+        }).await.expect("written");
     }
 
     /// Somebody is recorded in org now, in a household of the first grid.
