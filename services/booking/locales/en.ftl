@@ -36,3 +36,5 @@ INVARIANT_CANCELLED_SLOT = No booking is still ahead on a slot that was cancelle
 INVARIANT_QUOTA = No accepted booking was denied by its rules, and none was decided on a count that had moved.
 INVARIANT_REFUSAL_HAS_RECEIPT = Every refusal has a receipt.
 INVARIANT_HOLDS = The price of every booking is set aside while it is ahead, taken when it was served, given back otherwise.
+INVARIANT_RECEIPTS_OPEN = Every receipt can be read.
+HOOK_UNKNOWN = There is no such hook here. Take one that this service asks.

@@ -36,3 +36,5 @@ INVARIANT_CANCELLED_SLOT = 已取消的时段没有未结的预约。
 INVARIANT_QUOTA = 获准的预约均未被规则拒绝，也未依据过时的次数作出决定。
 INVARIANT_REFUSAL_HAS_RECEIPT = 每次拒绝都有凭据。
 INVARIANT_HOLDS = 付费预约未结时积分已冻结，完成后已扣除，其余已退还。
+INVARIANT_RECEIPTS_OPEN = 每份凭据都可以解读。
+HOOK_UNKNOWN = 本服务没有这个规则接口，请选用它所询问的接口。

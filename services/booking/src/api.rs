@@ -17,6 +17,7 @@ use linli_proto::booking::{
     UpdateMenuRequest, UpdateOfferingRequest, UpdateScheduleRequest, UpdateStationRequest,
 };
 use linli_proto::common::{VerifyInvariantsRequest, VerifyInvariantsResponse};
+use linli_proto::rules::{ReadDecisionsRequest, ReadDecisionsResponse};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
@@ -315,6 +316,11 @@ impl BookingService for Api {
             Ok(ListReceiptsResponse { receipts, next_page_token })
         });
         listed.await
+    }
+
+    async fn read_decisions(&self, request: Request<ReadDecisionsRequest>) -> Answer<ReadDecisionsResponse> {
+        let app = &self.app;
+        app.parts.kit.unary(request, |ctx, message| async move { app.read_decisions(&ctx, &message).await }).await
     }
 
     async fn cancel_slot(&self, request: Request<CancelSlotRequest>) -> Answer<Slot> {

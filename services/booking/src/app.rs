@@ -6,6 +6,7 @@ mod actions;
 mod background;
 mod create;
 mod decide;
+mod decisions;
 mod events;
 mod facts;
 mod holds;

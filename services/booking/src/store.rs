@@ -5,6 +5,7 @@
 
 pub(crate) mod bookings;
 pub(crate) mod catalogue;
+pub(crate) mod decisions;
 mod dialect;
 pub(crate) mod lists;
 pub(crate) mod receipts;

@@ -154,7 +154,7 @@ impl App {
         let receipt = match action {
             Action::Approve => {
                 let told = Receipt { facts_json: "{}".to_owned(), ..Receipt::default() };
-                self.receipt_row(of, (APPROVAL, "approved"), &told, ctx.now())
+                self.receipt_row(of, (APPROVAL, "approved"), (told, None), ctx.now())
             }
             Action::Refuse(_) => {
                 let why = self.reason("refused-by-person", "REASON_REFUSED_BY_PERSON", &[]);

@@ -19,6 +19,7 @@ use super::create::Asked;
 use super::facts::{Facts, MAX_RESCORED};
 use super::place::{Fence, Place};
 use super::request::{self, Wanted};
+use super::rules::{BALANCES, Needs};
 use super::{App, area_of, id_of, split};
 use crate::domain::{Fit, Gate, LocalKey, Opening, Verdict, Wish, local_key};
 use crate::ids::{BookingId, SlotId};
@@ -118,16 +119,27 @@ impl App {
         let wanted = request::check(&asked.wish, offering, &who.household, present.menu.as_ref())?;
         self.check_household(ctx, asked, who, &wanted).await?;
         let needs = self.needs(ctx, &slot.area, &slot.kind).await?;
-        let balances = match needs.has("balances") {
+        let balances = match needs.eligibility.has(BALANCES) || needs.price.has(BALANCES) {
             true => self.balances(ctx, &slot.area, &[&asked.resident]).await?.remove(&asked.resident),
             false => None,
         };
         let queue = match &queue {
-            Some(rows) => Some(self.scored_queue((slot, offering), rows, residents, local, ctx).await?),
+            Some(rows) => Some(self.scored_queue((slot, offering), rows, residents, &needs, (local, ctx)).await?),
             None => None,
         };
         let balances = balances.unwrap_or_default();
-        let facts = Facts { slot, offering, wanted: &wanted, who, counts, balances, queue, seed: seed(asked.id), tz };
+        let facts = Facts {
+            slot,
+            offering,
+            wanted: &wanted,
+            who,
+            counts,
+            balances,
+            queue,
+            seed: seed(asked.id),
+            tz,
+            needs: &needs,
+        };
         let answers = self.evaluate(ctx, &facts).await?;
         if !needs.gave(&answers) {
             // A rule that came meanwhile may need what was not asked for.
@@ -156,13 +168,13 @@ impl App {
         (slot, offering): (&SlotRow, &Offering),
         rows: &[BookingRow],
         residents: &HashMap<String, ResidentFacts>,
-        local: LocalKey,
-        ctx: &Ctx,
+        needs: &Needs,
+        (local, ctx): (LocalKey, &Ctx),
     ) -> Result<Vec<(BookingRow, Waiting)>> {
         let names: Vec<&str> = rows.iter().map(|row| row.resident.as_str()).collect();
         let reader = self.store().reader();
         let counts = store::usage::counts_of(reader, &slot.area, &slot.kind, &names, local, ctx.now()).await?;
-        self.queue_facts(offering, rows, residents, &counts, (self.tz(&slot.area)?, ctx.now()))
+        self.queue_facts((offering, needs), rows, residents, &counts, (self.tz(&slot.area)?, ctx.now()))
     }
 
     /// A household in the details must be one that the caller may name: residents their own, others one that they may see.

@@ -6,7 +6,7 @@ use chrono::Datelike as _;
 use chrono_tz::Tz;
 use linli_kernel::Timestamp;
 use linli_kit::check::timestamp;
-use linli_kit::{Ctx, Error, Result};
+use linli_kit::{Ctx, Error, ErrorCode, Result};
 use linli_proto::booking::Offering;
 use linli_proto::common::Amount;
 use linli_proto::org::org_service_client::OrgServiceClient;
@@ -21,6 +21,7 @@ use linli_proto::rules::{
 };
 
 use super::request::{Wanted, for_rules};
+use super::rules::{BALANCES, Declared, Needs};
 use super::{App, area_of, id_of};
 use crate::domain::calendar::{local_date, utc_offset_min};
 use crate::store::bookings::BookingRow;
@@ -44,6 +45,8 @@ pub(super) struct Facts<'a> {
     pub(super) seed: u32,
     /// Zone of the slot's area.
     pub(super) tz: Tz,
+    /// What the rules in force declare: nothing else is sent.
+    pub(super) needs: &'a Needs,
 }
 
 impl App {
@@ -89,18 +92,36 @@ impl App {
         Ok(found)
     }
 
-    /// The resident as rules see one.
-    pub(super) fn member(&self, (area, tz): (&str, Tz), facts: &ResidentFacts, now: Timestamp) -> Member {
+    /// The resident as rules see one: a pseudonym, and what they declare.
+    pub(super) fn member(
+        &self,
+        (area, tz): (&str, Tz),
+        facts: &ResidentFacts,
+        declared: &Declared,
+        now: Timestamp,
+    ) -> Member {
         let year = local_date(now, tz).year();
         let pseudonym = self.keyring().pseudonym(area, &facts.person);
-        Member {
+        let mut member = Member {
             handle: u32::from_str_radix(pseudonym.get(..8).unwrap_or_default(), 16).unwrap_or_default(),
-            age_years: if facts.birth_year > 0 { (year - facts.birth_year).max(0) } else { 0 },
-            standing: if area_of(&facts.person) == area { "resident" } else { "guest" }.to_owned(),
-            joined: facts.create_time,
-            roles: facts.roles.clone(),
-            tags: facts.tags.clone(),
+            ..Member::default()
+        };
+        if declared.has("age") && facts.birth_year > 0 {
+            member.age_years = (year - facts.birth_year).max(0);
         }
+        if declared.has("standing") {
+            member.standing = if area_of(&facts.person) == area { "resident" } else { "guest" }.to_owned();
+        }
+        if declared.has("joined") {
+            member.joined = facts.create_time;
+        }
+        if declared.has("roles") {
+            member.roles.clone_from(&facts.roles);
+        }
+        if declared.has("tags") {
+            member.tags.clone_from(&facts.tags);
+        }
+        member
     }
 
     /// Asks the rules in force everything that a booking needs, in one call. The requests come back with the answers, in
@@ -110,8 +131,18 @@ impl App {
         ctx: &Ctx,
         facts: &Facts<'_>,
     ) -> Result<Vec<(EvaluateRequest, EvaluateResponse)>> {
-        let requests = self.requests(ctx, facts);
-        self.ask_rules(ctx, &facts.slot.area, requests).await
+        let mut requests = self.requests(ctx, facts);
+        match self.ask_rules(ctx, &facts.slot.area, requests.clone()).await {
+            Err(error) if error.code() == ErrorCode::Unavailable && facts.queue.is_some() => {
+                // Without the priority nothing is lost, if it is that which gave no answer: waiting time alone orders the queue.
+                let priority = requests.pop();
+                let mut answers = self.ask_rules(ctx, &facts.slot.area, requests).await?;
+                tracing::warn!(%error, slot = %facts.slot.id, "rules do not order a queue; waiting time does");
+                answers.extend(priority.map(|ask| (ask, EvaluateResponse::default())));
+                Ok(answers)
+            }
+            answered => answered,
+        }
     }
 
     /// Asks the rules in force; each request with its answer.
@@ -139,36 +170,44 @@ impl App {
             now: Some(timestamp(now)),
             utc_offset_min: utc_offset_min(now, facts.tz),
             seed: facts.seed,
+            bucket: self.bucket(&slot.area, &facts.who.person),
             hook: Some(hook),
         };
-        let who = Some(self.member((&slot.area, facts.tz), facts.who, now));
-        let (used, answers) = (Some(usage(&facts.counts)), for_rules(&facts.wanted.answers, facts.offering));
+        let who = |declared: &Declared| Some(self.member((&slot.area, facts.tz), facts.who, declared, now));
+        let used = |declared: &Declared| declared.has("usage").then(|| usage(&facts.counts));
+        let balances = |declared: &Declared| declared.list(BALANCES, || facts.balances.clone());
+        let all = || for_rules(&facts.wanted.answers, facts.offering);
+        let answers = |declared: &Declared| declared.list("answers", all);
+        let (eligibility, price, priority) = (&facts.needs.eligibility, &facts.needs.price, &facts.needs.priority);
         let seen = Some(slot_facts(slot, facts.offering));
         let mut requests = vec![base(Hook::Eligibility(EligibilityFacts {
-            who: who.clone(),
-            balances: facts.balances.clone(),
-            used,
+            who: who(eligibility),
+            balances: balances(eligibility),
+            used: used(eligibility),
             slot: seen.clone(),
             party: facts.wanted.party,
-            answers: answers.clone(),
+            answers: answers(eligibility),
         }))];
-        if let Some(price) = &facts.offering.base_price {
+        if let Some(base_price) = &facts.offering.base_price {
             let (floor, ceiling) = bounds(facts.offering);
             requests.push(base(Hook::Price(PriceFacts {
-                who: who.clone(),
-                balances: facts.balances.clone(),
-                used,
+                who: who(price),
+                balances: balances(price),
+                used: used(price),
                 slot: seen.clone(),
-                answers: answers.clone(),
-                base: Some(price.clone()),
+                answers: answers(price),
+                base: Some(base_price.clone()),
                 floor,
                 ceiling,
             })));
         }
         if let Some(queue) = &facts.queue {
             let mut waiting: Vec<Waiting> = queue.iter().map(|(_, waiting)| waiting.clone()).collect();
-            waiting.push(Waiting { who, since: Some(timestamp(now)), used, answers });
-            requests.push(base(Hook::Priority(PriorityFacts { slot: seen, queue: waiting })));
+            let since = Some(timestamp(now));
+            waiting.push(Waiting { who: who(priority), since, used: used(priority), answers: answers(priority) });
+            let bucket = self.bucket(&slot.area, &slot.id.to_string());
+            let asked = base(Hook::Priority(PriorityFacts { slot: seen, queue: waiting }));
+            requests.push(EvaluateRequest { bucket, ..asked });
         }
         requests
     }
@@ -176,7 +215,7 @@ impl App {
     /// Those who wait, as rules see them.
     pub(super) fn queue_facts(
         &self,
-        offering: &Offering,
+        (offering, needs): (&Offering, &Needs),
         queue: &[BookingRow],
         residents: &HashMap<String, ResidentFacts>,
         counts: &HashMap<&str, Counts>,
@@ -187,10 +226,13 @@ impl App {
             .map(|(row, facts)| {
                 let counts = counts.get(row.resident.as_str()).copied().unwrap_or_default();
                 let waiting = Waiting {
-                    who: Some(self.member((&row.area, tz), facts, now)),
+                    who: Some(self.member((&row.area, tz), facts, &needs.priority, now)),
                     since: Some(timestamp(row.created)),
-                    used: Some(usage(&counts)),
-                    answers: for_rules(&self.answers_of(row)?, offering),
+                    used: needs.priority.has("usage").then(|| usage(&counts)),
+                    answers: match needs.priority.has("answers") {
+                        true => for_rules(&self.answers_of(row)?, offering),
+                        false => Vec::new(),
+                    },
                 };
                 Ok((row.clone(), waiting))
             })

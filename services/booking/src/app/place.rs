@@ -5,7 +5,7 @@
 
 mod prepare;
 
-pub(super) use prepare::{Fence, facts_json, rules_of, verdict_of};
+pub(super) use prepare::{Fence, facts_json, replayable, rules_of, verdict_of};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -16,9 +16,9 @@ use linli_proto::rules::{EvaluateRequest, EvaluateResponse};
 use serde_json::json;
 
 use super::facts::Facts;
-use super::place::{facts_json, rules_of, verdict_of};
+use super::place::{facts_json, replayable, rules_of, verdict_of};
 use super::request::Wanted;
-use super::rules::PROMOTION;
+use super::rules::{BALANCES, Needs, PROMOTION};
 use super::transition::{By, SLOT_FULL, Turn};
 use super::{App, split};
 use crate::domain::waitlist::move_up;
@@ -85,8 +85,7 @@ impl App {
         let Some(offering) = self.offerings.find(owner, id).await? else { return Ok(Some(Heads::default())) };
         let rows = store::bookings::heads(reader, &slot.area, slot.id, MOST_HEADS).await?;
         let needs = self.needs(ctx, &slot.area, &slot.kind).await?;
-        let (counts, requests) =
-            self.head_requests(ctx, &slot, &offering.resource, &rows, needs.has("balances")).await?;
+        let (counts, requests) = self.head_requests(ctx, &slot, &offering.resource, &rows, &needs).await?;
         let answers = self.ask_rules(ctx, &slot.area, requests).await?;
         if !needs.gave(&answers) {
             self.forget_needs(&slot.area, &slot.kind).await;
@@ -109,11 +108,12 @@ impl App {
         slot: &SlotRow,
         offering: &Offering,
         rows: &'r [BookingRow],
-        balances: bool,
+        needs: &Needs,
     ) -> Result<(Vec<(&'r BookingRow, i64)>, Vec<EvaluateRequest>)> {
         let names: Vec<&str> = rows.iter().map(|row| row.resident.as_str()).collect();
         let residents = self.residents(ctx, &names).await?;
-        let mut balances = if balances { self.balances(ctx, &slot.area, &names).await? } else { HashMap::new() };
+        let wanted = needs.eligibility.has(BALANCES);
+        let mut balances = if wanted { self.balances(ctx, &slot.area, &names).await? } else { HashMap::new() };
         // Their prices stand: what they were told they would pay.
         let free = Offering { base_price: None, ..offering.clone() };
         let tz = self.tz(&slot.area)?;
@@ -132,6 +132,7 @@ impl App {
                 queue: None,
                 seed: super::decide::seed(row.id),
                 tz,
+                needs,
             };
             requests.extend(self.requests(ctx, &facts).into_iter().take(1));
             versions.push((row, counts.version));
@@ -170,7 +171,8 @@ impl App {
             facts_json: facts.to_string(),
             ..Receipt::default()
         };
-        let receipt = self.receipt_row((&row.area, row.id), (PROMOTION, code), &told, now);
+        let asked = replayable(ask);
+        let receipt = self.receipt_row((&row.area, row.id), (PROMOTION, code), (told, asked), now);
         Ok((verdict, said.reasons.clone(), receipt))
     }
 
@@ -271,7 +273,7 @@ impl App {
             ..Receipt::default()
         };
         let code = if approval { "needs-approval" } else { "allow" };
-        let receipt = self.receipt_row((&row.area, row.id), (PROMOTION, code), &told, ctx.now());
+        let receipt = self.receipt_row((&row.area, row.id), (PROMOTION, code), (told, None), ctx.now());
         Ok(Judgement::Seat { approval, reasons, receipt })
     }
 }

@@ -9,7 +9,7 @@ use linli_kit::serve::Peers;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
-use linli_proto::rules::{EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest};
+use linli_proto::rules::{EffectiveRules, EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest};
 use tokio::time::Instant;
 
 use super::App;
@@ -30,32 +30,52 @@ const KEPT: Duration = Duration::from_secs(600);
 /// Bound of asking beside the bookings.
 const BUDGET: Duration = Duration::from_secs(5);
 
+/// The fact that another service is asked for.
+pub(super) const BALANCES: &str = "balances";
+
+/// What the rules of one hook declare.
+#[derive(Debug)]
+pub(super) struct Declared {
+    facts: HashSet<String>,
+    /// Revision of the rules that declare it.
+    revision: String,
+}
+
+impl Declared {
+    /// Whether a fact is declared.
+    pub(super) fn has(&self, fact: &str) -> bool {
+        self.facts.contains(fact)
+    }
+
+    /// The values of a fact when it is declared, none otherwise.
+    pub(super) fn list<T>(&self, fact: &str, values: impl FnOnce() -> Vec<T>) -> Vec<T> {
+        if self.has(fact) { values() } else { Vec::new() }
+    }
+}
+
 /// What is in force for one area and kind.
 #[derive(Debug)]
 pub(super) struct Needs {
-    /// Facts that the rules of eligibility and price need.
-    facts: HashSet<String>,
-    /// Revision of the rules of eligibility that need them.
-    eligibility: String,
-    /// The same of the rules of price.
-    price: String,
+    /// Of the rules of eligibility.
+    pub(super) eligibility: Declared,
+    /// Of the rules of price.
+    pub(super) price: Declared,
+    /// Of the rules of priority.
+    pub(super) priority: Declared,
     asked: Instant,
     /// Whether somebody asks again already.
     again: AtomicBool,
 }
 
 impl Needs {
-    /// Whether a fact is needed.
-    pub(super) fn has(&self, fact: &str) -> bool {
-        self.facts.contains(fact)
-    }
-
     /// Whether the rules that answered are those whose needs these are: other rules may have needed other facts.
     pub(super) fn gave(&self, answers: &[(EvaluateRequest, EvaluateResponse)]) -> bool {
         answers.iter().all(|(ask, answer)| match &ask.hook {
-            Some(Hook::Eligibility(_)) => answer.revision == self.eligibility,
-            Some(Hook::Price(_)) => answer.revision == self.price,
-            Some(Hook::Priority(_) | Hook::Award(_)) | None => true,
+            Some(Hook::Eligibility(_)) => answer.revision == self.eligibility.revision,
+            Some(Hook::Price(_)) => answer.revision == self.price.revision,
+            // One without an answer came from no rules.
+            Some(Hook::Priority(_)) => answer.answer.is_none() || answer.revision == self.priority.revision,
+            Some(Hook::Award(_) | Hook::Track(_) | Hook::Thresholds(_)) | None => true,
         })
     }
 }
@@ -117,9 +137,10 @@ async fn ask_needs(peers: &Peers, ctx: &Ctx, area: &str, kind: &str) -> Result<N
         async move { client.get_effective_rules(request).await.map(tonic::Response::into_inner) }
     };
     let asked = Instant::now();
-    let (eligibility, price) =
-        futures::future::try_join(ask(ELIGIBILITY), ask(PRICE)).await.map_err(Error::from_peer)?;
-    let facts = eligibility.facts.into_iter().chain(price.facts).collect();
-    let (eligibility, price) = (eligibility.revision, price.revision);
-    Ok(Needs { facts, eligibility, price, asked, again: AtomicBool::new(false) })
+    let all = futures::future::try_join3(ask(ELIGIBILITY), ask(PRICE), ask(PRIORITY)).await;
+    let (eligibility, price, priority) = all.map_err(Error::from_peer)?;
+    let declared =
+        |rules: EffectiveRules| Declared { facts: rules.facts.into_iter().collect(), revision: rules.revision };
+    let (eligibility, price, priority) = (declared(eligibility), declared(price), declared(priority));
+    Ok(Needs { eligibility, price, priority, asked, again: AtomicBool::new(false) })
 }

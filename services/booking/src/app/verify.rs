@@ -8,10 +8,14 @@ use linli_proto::common::{InvariantCheck, VerifyInvariantsRequest, VerifyInvaria
 
 use super::{App, holds};
 use crate::domain::Settlement;
+use crate::store;
 use crate::store::verify::{self, CHECKS};
 
 /// Violations that one invariant reports.
 const MOST: usize = 100;
+
+/// Receipts of an area that are opened, the newest.
+const RECEIPTS: i64 = 1000;
 
 impl App {
     pub(crate) async fn verify(
@@ -32,7 +36,7 @@ impl App {
         };
         let now = ctx.now().micros();
         let kept = now.saturating_sub(i64::try_from(self.parts.retention.receipts.as_micros()).unwrap_or(i64::MAX));
-        let mut checks = Vec::with_capacity(CHECKS.len() + 1);
+        let mut checks = Vec::with_capacity(CHECKS.len() + 2);
         for check in CHECKS {
             let mut found = self.empty(ctx, check.id, check.title);
             for area in &areas {
@@ -46,12 +50,27 @@ impl App {
             checks.push(found);
         }
         checks.push(self.verify_holds(ctx, &areas).await?);
+        checks.push(self.verify_receipts(ctx, &areas).await?);
         Ok(VerifyInvariantsResponse { checks })
     }
 
     fn empty(&self, ctx: &Ctx, invariant: &str, title: &str) -> InvariantCheck {
         let title = self.parts.kit.texts.render(ctx.lang, title, &[]);
         InvariantCheck { invariant: invariant.to_owned(), title, checked: 0, violations: Vec::new() }
+    }
+
+    /// The newest receipts of each area can be read.
+    async fn verify_receipts(&self, ctx: &Ctx, areas: &[String]) -> Result<InvariantCheck> {
+        let mut check = self.empty(ctx, "booking.receipts-open", "INVARIANT_RECEIPTS_OPEN");
+        for area in areas {
+            for row in store::receipts::newest(self.store().reader(), area, RECEIPTS).await? {
+                check.checked += 1;
+                if self.open_receipt(&row).is_err() && check.violations.len() < MOST {
+                    check.violations.push(format!("areas/{area}/receipts/{}: cannot be read", row.id));
+                }
+            }
+        }
+        Ok(check)
     }
 
     async fn verify_holds(&self, ctx: &Ctx, areas: &[String]) -> Result<InvariantCheck> {

@@ -8,6 +8,7 @@ use linli_proto::booking::booking::Details;
 use linli_proto::booking::{Booking, Receipt, Slot};
 use linli_proto::common::answer::Value;
 use linli_proto::common::{Amount, Answer, Reason};
+use linli_proto::rules::EvaluateRequest;
 use prost::Message as _;
 
 use super::{App, events};
@@ -16,6 +17,17 @@ use crate::store;
 use crate::store::bookings::BookingRow;
 use crate::store::receipts::ReceiptRow;
 use crate::store::slots::SlotRow;
+
+/// What a receipt keeps, sealed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Kept {
+    /// What residents read of it.
+    #[prost(message, optional, tag = "1")]
+    pub(super) told: Option<Receipt>,
+    /// The question as rules saw it, so that it can be asked again; absent when no rule was asked, or about too many at once.
+    #[prost(message, optional, tag = "2")]
+    pub(super) asked: Option<EvaluateRequest>,
+}
 
 /// A slot as everybody sees it.
 pub(super) fn slot(row: &SlotRow) -> Slot {
@@ -47,11 +59,16 @@ fn in_language(mut reasons: Vec<Reason>, lang: Lang) -> Vec<Reason> {
 }
 
 impl App {
+    /// Which thousandth of an area's residents (or slots) one belongs to, for ever the same. Made with another key than the
+    /// pseudonyms, so that neither says anything of the other.
+    pub(super) fn bucket(&self, area: &str, of: &str) -> i32 {
+        let hash = self.keyring().blind_index("rules.bucket", area, of);
+        hash.iter().fold(0, |bucket, byte| (bucket * 256 + i32::from(*byte)) % 1000)
+    }
+
     /// A receipt in the caller's language.
     pub(super) fn view_receipt(&self, row: &ReceiptRow, lang: Lang) -> Result<Receipt> {
-        let id = linli_kernel::Id::uuid(row.id);
-        let told = self.keyring().open(Self::receipt_place(&row.area, id.as_bytes()), &row.spec_enc)?;
-        let told = Receipt::decode(told.as_slice()).map_err(Error::internal)?;
+        let told = self.open_receipt(row)?.told.unwrap_or_default();
         Ok(Receipt {
             name: format!("areas/{}/receipts/{}", row.area, row.id),
             booking: format!("areas/{}/bookings/{}", row.area, row.booking),
@@ -68,10 +85,20 @@ impl App {
         Aad { table: "receipt", column: "spec_enc", area, id }
     }
 
-    /// Seals what a receipt tells: facts about a person, though under a pseudonym.
-    pub(super) fn seal_receipt(&self, area: &str, id: ReceiptId, told: &Receipt) -> Vec<u8> {
+    /// Seals what a receipt keeps: facts about a person, though under a pseudonym.
+    pub(super) fn seal_receipt(&self, area: &str, id: ReceiptId, kept: &Kept) -> Vec<u8> {
         let id = linli_kernel::Id::uuid(id);
-        self.keyring().seal(Self::receipt_place(area, id.as_bytes()), &told.encode_to_vec())
+        self.keyring().seal(Self::receipt_place(area, id.as_bytes()), &kept.encode_to_vec())
+    }
+
+    /// What a receipt keeps.
+    ///
+    /// # Errors
+    /// INTERNAL when it was sealed otherwise or is no longer what was sealed.
+    pub(super) fn open_receipt(&self, row: &ReceiptRow) -> Result<Kept> {
+        let id = linli_kernel::Id::uuid(row.id);
+        let kept = self.keyring().open(Self::receipt_place(&row.area, id.as_bytes()), &row.spec_enc)?;
+        Kept::decode(kept.as_slice()).map_err(Error::internal)
     }
 
     fn secret_place<'a>(area: &'a str, id: &'a [u8]) -> Aad<'a> {

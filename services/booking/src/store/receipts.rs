@@ -4,7 +4,7 @@ use linli_kernel::{Id as _, Timestamp};
 use linli_kit::Result;
 use sea_orm::{ConnectionTrait, QueryResult};
 
-use super::{get, one};
+use super::{all, get, one};
 use crate::ids::{BookingId, ReceiptId};
 
 /// A receipt as it is stored.
@@ -39,6 +39,13 @@ pub(crate) async fn find<C: ConnectionTrait>(conn: &C, area: &str, id: ReceiptId
     let sql = "SELECT * FROM receipt WHERE area = $1 AND id = $2";
     let row = one(conn, sql, vec![area.into(), id.uuid().into()]).await?;
     row.as_ref().map(ReceiptRow::read).transpose()
+}
+
+/// The newest receipts of an area.
+pub(crate) async fn newest<C: ConnectionTrait>(conn: &C, area: &str, limit: i64) -> Result<Vec<ReceiptRow>> {
+    let sql = "SELECT * FROM receipt WHERE area = $1 ORDER BY id DESC LIMIT $2";
+    let rows = all(conn, sql, vec![area.into(), limit.into()]).await?;
+    rows.iter().map(ReceiptRow::read).collect()
 }
 
 /// The receipt of the decision by rules that let a booking in.

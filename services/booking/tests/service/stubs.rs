@@ -18,6 +18,9 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
+/// Every fact but balances.
+const ALL: [&str; 7] = ["age", "standing", "joined", "roles", "tags", "usage", "answers"];
+
 /// What the peers know and have done.
 #[derive(Default)]
 pub struct World {
@@ -29,6 +32,14 @@ pub struct World {
     pub approval: Mutex<bool>,
     /// Whether a rule needs balances, and denies whom it sees without.
     pub wants_balances: Mutex<bool>,
+    /// Facts that the rules of a hook declare instead of all but balances.
+    pub declared: Mutex<HashMap<String, Vec<String>>>,
+    /// Every question that was answered.
+    pub asked: Mutex<Vec<rules::EvaluateRequest>>,
+    /// Whether the rules of priority give no answer, which spoils the batch.
+    pub priority_faults: Mutex<bool>,
+    /// What stands in every answer as the rules that took part.
+    pub parts: Mutex<Vec<rules::RulePart>>,
     /// Revision of the rules.
     pub revision: Mutex<String>,
     /// So many questions about what rules need are still answered by a replica that knows the first rules only.
@@ -126,20 +137,29 @@ impl World {
                 let score = |w| if by_length { length } else { age(w) + urgent(w) };
                 Answer::Priority(rules::PriorityAnswer { scores: facts.queue.iter().map(score).collect() })
             }
-            Hook::Award(_) => unreachable!("booking never asks"),
+            Hook::Award(_) | Hook::Track(_) | Hook::Thresholds(_) => unreachable!("booking never asks"),
         };
-        rules::EvaluateResponse { answer: Some(answer), parts: Vec::new(), revision: self.revision.lock().clone() }
+        rules::EvaluateResponse {
+            answer: Some(answer),
+            parts: self.parts.lock().clone(),
+            revision: self.revision.lock().clone(),
+        }
     }
 
-    fn effective(&self) -> rules::EffectiveRules {
+    fn effective(&self, request: &rules::GetEffectiveRulesRequest) -> rules::EffectiveRules {
+        let mut facts: Vec<String> = ALL.iter().map(|fact| (*fact).to_owned()).collect();
         let mut behind = self.behind.lock();
         if *behind > 0 {
             *behind -= 1;
-            return rules::EffectiveRules { facts: vec!["usage".into()], ..rules::EffectiveRules::default() };
+            return rules::EffectiveRules { facts, ..rules::EffectiveRules::default() };
         }
-        let facts =
-            if *self.wants_balances.lock() { vec!["usage".into(), "balances".into()] } else { vec!["usage".into()] };
-        rules::EffectiveRules { bindings: Vec::new(), facts, revision: self.revision.lock().clone() }
+        if *self.wants_balances.lock() {
+            facts.push("balances".into());
+        }
+        if let Some(declared) = self.declared.lock().get(&request.hook) {
+            facts.clone_from(declared);
+        }
+        rules::EffectiveRules { rules: Vec::new(), facts, revision: self.revision.lock().clone() }
     }
 
     fn evaluate_all(
@@ -149,6 +169,12 @@ impl World {
         if *self.rules_down.lock() {
             return Err(tonic::Status::unavailable("STORAGE_UNAVAILABLE"));
         }
+        let priority = |r: &rules::EvaluateRequest| matches!(r.hook, Some(Hook::Priority(_)));
+        if *self.priority_faults.lock() && request.requests.iter().any(priority) {
+            let details = tonic_types::ErrorDetails::with_error_info("RULE_FAULT", "rules.linli", HashMap::new());
+            return Err(tonic::Status::with_error_details(tonic::Code::Unavailable, "RULE_FAULT", details));
+        }
+        self.asked.lock().extend(request.requests.iter().cloned());
         let responses = request.requests.iter().map(|r| self.evaluate(r)).collect();
         Ok(rules::BatchEvaluateResponse { responses })
     }
@@ -266,7 +292,7 @@ async fn answer(world: Arc<World>, request: Request<Body>) -> Response<Body> {
     match method.as_str() {
         "BatchGetResidentFacts" => unary(request, |m| World::facts(&m)).await,
         "GetHousehold" => unary(request, |m| World::household(&m)).await,
-        "GetEffectiveRules" => unary(request, move |_: rules::GetEffectiveRulesRequest| Ok(world.effective())).await,
+        "GetEffectiveRules" => unary(request, move |m| Ok(world.effective(&m))).await,
         "BatchEvaluate" => unary(request, move |m| world.evaluate_all(&m)).await,
         "BatchGetBalances" => unary(request, move |m| world.balances(&m)).await,
         "CreateHold" => unary(request, move |m| world.hold(m)).await,

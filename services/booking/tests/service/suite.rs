@@ -410,7 +410,7 @@ impl Suite {
     /// Every invariant holds.
     pub async fn verify(&self) {
         let checks = self.checks().await;
-        assert_eq!(checks.len(), 6);
+        assert_eq!(checks.len(), 7);
         for check in checks {
             assert!(check.violations.is_empty(), "{} on {}: {:?}", check.invariant, self.engine, check.violations);
         }

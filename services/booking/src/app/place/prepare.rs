@@ -17,6 +17,7 @@ use super::super::create::{Asked, secret_of, unit_in};
 use super::super::facts::{Facts, bounds};
 use super::super::rules::{ELIGIBILITY, PRICE, PRIORITY};
 use super::super::transition::SLOT_FULL;
+use super::super::view::Kept;
 use super::super::{App, split};
 use super::Place;
 use crate::domain::{LocalKey, Settlement, State, Verdict, Wish};
@@ -24,6 +25,9 @@ use crate::ids::BookingId;
 use crate::store::bookings::BookingRow;
 use crate::store::receipts::ReceiptRow;
 use crate::store::usage::{Counts, Key};
+
+/// A queue of more than so many is not kept in a receipt.
+const MOST_KEPT: usize = 32;
 
 /// What the write checks beside the facts, and where the booking stands.
 pub(in crate::app) struct Fence<'a> {
@@ -130,11 +134,13 @@ impl App {
             (Some(Hook::Priority(_)), Some(Answer::Priority(said))) => {
                 (PRIORITY, said.scores.last().copied().unwrap_or(0).to_string(), Vec::new())
             }
+            // Nobody answered: waiting time alone orders the queue.
+            (Some(Hook::Priority(_)), None) => (PRIORITY, "fault".to_owned(), Vec::new()),
             _ => return Err(Error::internal("rules answered another question")),
         };
         let facts_json = facts_json(ask, answer).to_string();
         let told = Receipt { reasons, rules: rules_of(answer), facts_json, ..Receipt::default() };
-        Ok(self.receipt_row(of, (hook, &verdict), &told, now))
+        Ok(self.receipt_row(of, (hook, &verdict), (told, replayable(ask)), now))
     }
 
     /// The receipt of a refusal that no rule has made.
@@ -146,7 +152,7 @@ impl App {
         now: Timestamp,
     ) -> ReceiptRow {
         let told = Receipt { reasons: vec![why.clone()], facts_json: "{}".to_owned(), ..Receipt::default() };
-        self.receipt_row(of, (hook, "refused"), &told, now)
+        self.receipt_row(of, (hook, "refused"), (told, None), now)
     }
 
     /// A receipt with what it tells sealed.
@@ -154,19 +160,28 @@ impl App {
         &self,
         (area, booking): (&str, BookingId),
         (hook, verdict): (&str, &str),
-        told: &Receipt,
+        (told, asked): (Receipt, Option<EvaluateRequest>),
         now: Timestamp,
     ) -> ReceiptRow {
         let id = new_v7(now);
+        let kept = Kept { told: Some(told), asked };
         ReceiptRow {
             area: area.to_owned(),
             id,
             booking,
             hook: hook.to_owned(),
             verdict: verdict.to_owned(),
-            spec_enc: self.seal_receipt(area, id, told),
+            spec_enc: self.seal_receipt(area, id, &kept),
             created: now,
         }
+    }
+}
+
+/// The question as a receipt keeps it; that about a long queue is not kept.
+pub(in crate::app) fn replayable(ask: &EvaluateRequest) -> Option<EvaluateRequest> {
+    match &ask.hook {
+        Some(Hook::Priority(facts)) if facts.queue.len() > MOST_KEPT => None,
+        _ => Some(ask.clone()),
     }
 }
 
@@ -228,6 +243,7 @@ pub(in crate::app) fn rules_of(answer: &EvaluateResponse) -> Vec<RuleUse> {
         fuel_used: part.fuel_used,
         fuel_budget: part.fuel_budget,
         verdict: part.verdict.clone(),
+        stage: part.stage,
     });
     rules.collect()
 }
@@ -259,6 +275,7 @@ fn decision_of(facts: &Facts<'_>, answers: &[(EvaluateRequest, EvaluateResponse)
             (Some(Hook::Priority(asked)), Some(Answer::Priority(said))) if said.scores.len() == asked.queue.len() => {
                 decision.scores.clone_from(&said.scores);
             }
+            (Some(Hook::Priority(asked)), None) => decision.scores = vec![0; asked.queue.len()],
             _ => return Err(Error::internal("rules answered another question")),
         }
     }
@@ -306,7 +323,7 @@ pub(in crate::app) fn facts_json(ask: &EvaluateRequest, answer: &EvaluateRespons
                 "answers": own.map(|w| answers(&w.answers)).unwrap_or_default(),
             })
         }
-        Some(Hook::Award(_)) | None => Value::Null,
+        Some(Hook::Award(_) | Hook::Track(_) | Hook::Thresholds(_)) | None => Value::Null,
     };
     json!({
         "now": ask.now.as_ref().map(|t| t.seconds), "utc_offset_min": ask.utc_offset_min, "seed": ask.seed,
