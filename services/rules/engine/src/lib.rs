@@ -22,6 +22,7 @@ mod kind;
 pub mod manifest;
 mod plugin;
 pub mod question;
+pub mod table;
 mod ticker;
 pub mod types;
 pub mod validate;

@@ -264,7 +264,7 @@ fn check_codes<'a>(codes: impl Iterator<Item = &'a String>, problems: &mut Vec<M
 }
 
 /// Kebab-case: lower-case ASCII letters, digits and single hyphens, beginning with a letter.
-fn is_code(code: &str) -> bool {
+pub(crate) fn is_code(code: &str) -> bool {
     code.len() <= MAX_CODE_BYTES
         && code.starts_with(|c: char| c.is_ascii_lowercase())
         && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

@@ -6,7 +6,7 @@
 //! passes and its report go to its standard output.
 
 mod child;
-mod corpus;
+pub(crate) mod corpus;
 mod problem;
 mod rlimits;
 mod syscalls;

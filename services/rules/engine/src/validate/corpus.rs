@@ -8,7 +8,7 @@ use crate::types::{
 };
 
 /// How many questions each hook is asked.
-pub(super) const CASES: usize = 32;
+pub(crate) const CASES: usize = 32;
 
 const ROLES: [&str; 4] = ["volunteer", "grid-worker", "building-head", "party-member"];
 const MARKS: [&str; 5] = ["living-alone", "disability", "hardship", "bedridden", "pilot"];
@@ -19,13 +19,13 @@ const CODES: [&str; 8] =
 const ANSWER_KEYS: [&str; 5] = ["mode", "trade", "urgent", "major", "persons"];
 
 /// The source of the corpus: a xorshift generator.
-pub(super) struct Chance {
+pub(crate) struct Chance {
     state: u32,
     case: usize,
 }
 
 impl Chance {
-    pub(super) fn new(case: usize) -> Self {
+    pub(crate) fn new(case: usize) -> Self {
         let state = 0x9e37_79b9_u32.wrapping_mul(u32::try_from(case).unwrap_or(0) + 1) | 1;
         Self { state, case }
     }
@@ -71,7 +71,7 @@ impl Chance {
     }
 
     /// A context in the 2020s of the settings under test.
-    pub(super) fn context(&mut self, settings: &[Setting]) -> Context {
+    pub(crate) fn context(&mut self, settings: &[Setting]) -> Context {
         let now = 29_000_000 + self.next() % 1_000_000;
         Context { now, utc_offset_min: 480, seed: self.next(), settings: settings.to_vec() }
     }
@@ -135,7 +135,7 @@ impl Chance {
     }
 }
 
-pub(super) fn eligibility(chance: &mut Chance) -> EligibilityRequest {
+pub(crate) fn eligibility(chance: &mut Chance) -> EligibilityRequest {
     EligibilityRequest {
         who: chance.member(1),
         balances: chance.balances(),
@@ -146,7 +146,7 @@ pub(super) fn eligibility(chance: &mut Chance) -> EligibilityRequest {
     }
 }
 
-pub(super) fn price(chance: &mut Chance) -> PriceRequest {
+pub(crate) fn price(chance: &mut Chance) -> PriceRequest {
     let asset = chance.one(&ASSETS);
     let amount = |value| Amount { asset: asset.clone(), value };
     let (floor, ceiling) = (amount(0), amount(chance.signed().saturating_abs()));
@@ -164,7 +164,7 @@ pub(super) fn price(chance: &mut Chance) -> PriceRequest {
 }
 
 /// Queues of none, one and up to two hundred.
-pub(super) fn priority(chance: &mut Chance) -> PriorityRequest {
+pub(crate) fn priority(chance: &mut Chance) -> PriorityRequest {
     let len = match chance.case {
         0 => 0,
         1 => 1,
@@ -181,7 +181,7 @@ pub(super) fn priority(chance: &mut Chance) -> PriorityRequest {
     PriorityRequest { slot: chance.slot(), queue }
 }
 
-pub(super) fn award(chance: &mut Chance) -> AwardRequest {
+pub(crate) fn award(chance: &mut Chance) -> AwardRequest {
     let caps = ASSETS.map(|asset| Amount { asset: asset.to_owned(), value: chance.signed().saturating_abs() });
     AwardRequest {
         actor: chance.member(1),
@@ -198,7 +198,7 @@ pub(super) fn award(chance: &mut Chance) -> AwardRequest {
     }
 }
 
-pub(super) fn track(chance: &mut Chance) -> TrackRequest {
+pub(crate) fn track(chance: &mut Chance) -> TrackRequest {
     TrackRequest {
         topic: Topic {
             kind: chance.one(&CODES),
@@ -211,7 +211,7 @@ pub(super) fn track(chance: &mut Chance) -> TrackRequest {
     }
 }
 
-pub(super) fn thresholds(chance: &mut Chance) -> ThresholdsRequest {
+pub(crate) fn thresholds(chance: &mut Chance) -> ThresholdsRequest {
     ThresholdsRequest {
         kind: chance.one(&CODES),
         track: chance.one(&["small", "big", "urgent"]),
