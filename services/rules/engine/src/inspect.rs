@@ -1,6 +1,8 @@
 //! The walk over a plugin's bytes before anything is compiled: shape, imports, exports and caps.
 //! Never: compiles, runs or trusts; compile bombs are real, one function of 1 MiB takes minutes.
 
+use std::panic;
+
 use wasmparser::component_types::ComponentEntityType;
 use wasmparser::{
     CanonicalFunction, ComponentExternalKind, Encoding, FunctionBody, Parser, Payload, TypeRef, Validator,
@@ -410,9 +412,11 @@ impl Walk<'_> {
 
     /// Validates, and looks into the one instance that may be imported: it carries types and nothing else.
     fn types(&mut self, bytes: &[u8]) {
-        let types = match Validator::new().validate_all(bytes) {
-            Ok(types) => types,
-            Err(error) => return self.add(Finding::Malformed(error.message().to_owned())),
+        // Some nestings that are too deep the validator asserts against instead of refusing them.
+        let types = match panic::catch_unwind(|| Validator::new().validate_all(bytes)) {
+            Ok(Ok(types)) => types,
+            Ok(Err(error)) => return self.add(Finding::Malformed(error.message().to_owned())),
+            Err(_panic) => return self.add(Finding::Malformed("nested too deeply".to_owned())),
         };
         let types = types.as_ref();
         let Some(item) = types.component_item_for_import(TYPES) else { return };

@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use linli_rules_engine::types::{Setting, SettingValue};
+use linli_rules_engine::validate::ValidateLimits;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 const SKELETON: &str = include_str!("../hostile/guests/skeleton.wat");
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     // The service's tests use this file too.
     if own.join("tests/hostile").is_dir() { own } else { own.join("engine") }
@@ -40,23 +42,17 @@ pub(crate) fn guest_of(body: &str) -> Vec<u8> {
     component(&SKELETON.replace(";; BODY", body), &wit(), "award-rule")
 }
 
-#[expect(dead_code, reason = "the hostile corpus is to use it")]
-/// A guest of another world with a body that a test wrote itself.
-pub(crate) fn guest_of_world(world: &str, body: &str) -> Vec<u8> {
-    component(&SKELETON.replace(";; BODY", body), &wit(), world)
-}
-
 /// A harmless guest whose skeleton or contract a test changed.
 pub(crate) fn harmless_with(skeleton: impl Fn(&str) -> String, contract: impl Fn(&str) -> String) -> Vec<u8> {
     let body = include_str!("../hostile/guests/harmless.wat");
     component(&skeleton(&SKELETON.replace(";; BODY", body)), &contract(&wit()), "award-rule")
 }
 
-fn wit() -> String {
+pub(crate) fn wit() -> String {
     fs::read_to_string(root().join("../../../plugins/wit/rules.wit")).expect("the contract is in the repository")
 }
 
-fn component(module: &str, wit: &str, world: &str) -> Vec<u8> {
+pub(crate) fn component(module: &str, wit: &str, world: &str) -> Vec<u8> {
     let mut module = wat::parse_str(module).expect("the guest is valid text");
     let mut resolve = Resolve::default();
     let package = resolve.push_str("rules.wit", wit).expect("the contract is valid");
@@ -65,7 +61,13 @@ fn component(module: &str, wit: &str, world: &str) -> Vec<u8> {
     ComponentEncoder::default()
         .module(&module)
         .and_then(|mut encoder| encoder.encode())
-        .expect("the guest fits its world")
+        .unwrap_or_else(|error| panic!("the guest does not fit its world: {error:#}"))
+}
+
+/// A debug build on a busy machine compiles slowly; the limits themselves have their own tests.
+pub(crate) fn patient() -> ValidateLimits {
+    let wall = Duration::from_secs(60);
+    ValidateLimits { wall, cpu_seconds: 30, compile_seconds: 30, ..ValidateLimits::default() }
 }
 
 pub(crate) fn number(key: &str, value: i32) -> Setting {

@@ -8,15 +8,9 @@ use linli_rules_engine::types::{AwardRequest, Context, Setting};
 use linli_rules_engine::validate::{ProblemCode, Report, ValidateLimits, run, run_hook, run_vectors};
 use linli_rules_engine::{Caps, Expected, Hook, Outcome, Question, Vector};
 
-use crate::support::{built, guest, guest_of, harmless_with, hostile, number};
+use crate::support::{built, guest, guest_of, harmless_with, hostile, number, patient};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_linli-engine-worker");
-
-/// A debug build on a busy machine compiles slowly; the limits themselves have their own tests.
-fn patient() -> ValidateLimits {
-    let wall = Duration::from_secs(60);
-    ValidateLimits { wall, cpu_seconds: 30, compile_seconds: 30, ..ValidateLimits::default() }
-}
 
 async fn validate_with(bytes: &[u8], settings: &[Setting]) -> Report {
     run(Path::new(WORKER), bytes, &patient(), settings).await.expect("the child starts")
