@@ -1,4 +1,4 @@
-//! Free haircuts at the compound: who may book one, and who goes first.
+//! M09 义剪 (新华、金埠街、新和): free haircuts at the compound: who may book one, and who goes first.
 //! Never: opening hours or seats; those belong to the offering.
 
 use linli_plugin_sdk::prelude::*;
@@ -84,57 +84,3 @@ fn score(settings: &Settings<'_>, who: &Member) -> i32 {
 }
 
 linli_plugin_sdk::export!(Haircut: eligibility, priority);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use linli_plugin_sdk::testing::{context, flag, member, member_with_tags, number, slot, usage};
-
-    fn decide(settings: Vec<Setting>, used: Option<Usage>) -> Result<Verdict, Refusal> {
-        let slot = slot("haircut", 120);
-        let req = EligibilityRequest { who: member(75), balances: vec![], used, slot, party: 1, answers: vec![] };
-        Haircut::decide(context(settings), req)
-    }
-
-    fn scores(settings: Vec<Setting>, queue: Vec<Member>) -> Vec<i32> {
-        let queue = queue.into_iter().map(|who| Waiting { who, since: 0, used: None, answers: vec![] }).collect();
-        Haircut::prioritise(context(settings), PriorityRequest { slot: slot("haircut", 120), queue }).unwrap()
-    }
-
-    #[test]
-    fn the_first_haircut_of_a_month_is_allowed() {
-        assert_eq!(decide(vec![], Some(usage(0, 0, 0))), Ok(Verdict::Allow));
-    }
-
-    #[test]
-    fn the_second_haircut_of_a_month_is_denied_and_open_ones_of_other_months_do_not_count() {
-        let denied = Ok(Verdict::Deny(reason(ALREADY_THIS_MONTH, [1, 1])));
-        assert_eq!(decide(vec![], Some(usage(1, 0, 0))), denied);
-        assert_eq!(decide(vec![], Some(usage(0, 1, 0))), Ok(Verdict::Allow));
-        assert_eq!(decide(vec![number("per-month", 2)], Some(usage(1, 0, 0))), Ok(Verdict::Allow));
-    }
-
-    #[test]
-    fn no_shows_count_only_where_the_community_sets_a_limit() {
-        assert_eq!(decide(vec![], Some(usage(0, 0, 9))), Ok(Verdict::Allow));
-        let denied = Ok(Verdict::Deny(reason(TOO_MANY_NO_SHOWS, [3, 3])));
-        assert_eq!(decide(vec![number("max-no-shows", 3)], Some(usage(0, 0, 3))), denied);
-    }
-
-    #[test]
-    fn without_the_usage_there_is_no_decision() {
-        assert_eq!(decide(vec![], None), Err(Refusal::MissingFact("usage".to_owned())));
-    }
-
-    #[test]
-    fn elders_go_first_by_age_and_needs_lift() {
-        let queue = vec![member(40), member(71), member(90), member_with_tags(40, &["living-alone"])];
-        let scores = scores(vec![], queue);
-        assert!(scores[2] > scores[1] && scores[1] > scores[3] && scores[3] > scores[0], "{scores:?}");
-    }
-
-    #[test]
-    fn where_elders_do_not_go_first_age_does_not_count() {
-        assert_eq!(scores(vec![flag("elders-first", false)], vec![member(40), member(90)]), [0, 0]);
-    }
-}

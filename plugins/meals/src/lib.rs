@@ -1,4 +1,4 @@
-//! The elders' canteen: who may order, until when, and what the meal costs after the subsidy.
+//! M63, M80 社区食堂: the elders' canteen: who may order, until when, and what the meal costs after the subsidy.
 //! Never: menus or the kitchen's capacity; those belong to the offering.
 
 use linli_plugin_sdk::prelude::*;
@@ -123,64 +123,3 @@ fn subsidy(settings: &Settings<'_>, who: &Member) -> Result<i32, Refusal> {
 }
 
 linli_plugin_sdk::export!(Meals: eligibility, price);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use linli_plugin_sdk::testing::{choice, context, member, member_with_tags, number, numbers, slot};
-
-    fn decide(who: Member, starts_in_min: u32) -> Verdict {
-        let slot = slot("lunch", starts_in_min);
-        let req = EligibilityRequest { who, balances: vec![], used: None, slot, party: 1, answers: vec![] };
-        Meals::decide(context(vec![]), req).unwrap()
-    }
-
-    fn quote(settings: Vec<Setting>, who: Member, answers: Vec<Setting>) -> i32 {
-        let fen = |value| amount("cny-fen", value);
-        let (base, floor, ceiling) = (fen(1_500), fen(300), fen(1_600));
-        let slot = slot("lunch", 240);
-        let req = PriceRequest { who, balances: vec![], used: None, slot, answers, base, floor, ceiling };
-        Meals::quote(context(settings), req).unwrap().price.value
-    }
-
-    #[test]
-    fn a_person_of_eighty_may_order_and_one_of_seventy_nine_may_not() {
-        assert_eq!(decide(member(80), 240), Verdict::Allow);
-        assert_eq!(decide(member(79), 240), Verdict::Deny(reason(NOT_ELIGIBLE, [80])));
-    }
-
-    #[test]
-    fn a_registered_need_stands_in_for_the_age_also_when_the_age_is_unknown() {
-        let who = Member { age_years: None, ..member_with_tags(66, &["living-alone"]) };
-        assert_eq!(decide(who, 240), Verdict::Allow);
-    }
-
-    #[test]
-    fn orders_close_at_the_cut_off() {
-        assert_eq!(decide(member(85), 120), Verdict::Allow);
-        assert_eq!(decide(member(85), 119), Verdict::Deny(reason(TOO_LATE, [120])));
-    }
-
-    #[test]
-    fn the_subsidy_follows_the_tier_and_hardship_takes_the_greater() {
-        assert_eq!(quote(vec![], member(59), vec![]), 1_500);
-        assert_eq!(quote(vec![], member(75), vec![]), 1_100);
-        assert_eq!(quote(vec![], member(95), vec![]), 700);
-        assert_eq!(quote(vec![], member_with_tags(75, &["hardship"]), vec![]), 500);
-    }
-
-    #[test]
-    fn delivery_costs_extra_and_the_price_stays_between_floor_and_ceiling() {
-        let delivery = || vec![choice("mode", "delivery")];
-        assert_eq!(quote(vec![], member(95), delivery()), 900);
-        assert_eq!(quote(vec![], member(59), delivery()), 1_600);
-        assert_eq!(quote(vec![numbers("subsidy-tiers", &[60, 9_000])], member(95), vec![]), 300);
-        assert_eq!(quote(vec![number("delivery-fee", 0)], member(95), delivery()), 700);
-    }
-
-    #[test]
-    fn tiers_that_are_no_pairs_are_refused() {
-        assert_eq!(Meals::check(&Settings::new(&[numbers("subsidy-tiers", &[60])])).len(), 1);
-        assert!(Meals::check(&Settings::new(&[])).is_empty());
-    }
-}

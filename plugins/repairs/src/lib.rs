@@ -1,4 +1,4 @@
-//! Home repairs by the neighbourhood's handymen: what is taken on, for how many points, and in which order.
+//! M48 义修小屋 (新和): home repairs by the neighbourhood's handymen: what is taken on, for how many points, and in which order.
 //! Never: who comes and when; those belong to the schedule.
 
 use linli_plugin_sdk::prelude::*;
@@ -124,54 +124,3 @@ fn is_elder(settings: &Settings<'_>, who: &Member) -> bool {
 }
 
 linli_plugin_sdk::export!(Repairs: eligibility, price, priority);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use linli_plugin_sdk::testing::{choice, context, flag, member, member_with_tags, slot};
-
-    fn decide(answers: Vec<Setting>) -> Result<Verdict, Refusal> {
-        let slot = slot("repair", 240);
-        let req = EligibilityRequest { who: member(50), balances: vec![], used: None, slot, party: 1, answers };
-        Repairs::decide(context(vec![]), req)
-    }
-
-    fn quote(who: Member, base: i32, answers: Vec<Setting>) -> i32 {
-        let points = |value| amount("points", value);
-        let (base, floor, ceiling) = (points(base), points(0), points(30));
-        let slot = slot("repair", 240);
-        let req = PriceRequest { who, balances: vec![], used: None, slot, answers, base, floor, ceiling };
-        Repairs::quote(context(vec![]), req).unwrap().price.value
-    }
-
-    #[test]
-    fn a_trade_is_taken_on_or_not_and_major_work_needs_approval() {
-        assert_eq!(decide(vec![choice("trade", "water")]), Ok(Verdict::Allow));
-        assert_eq!(decide(vec![choice("trade", "roof")]), Ok(Verdict::Deny(reason(TRADE_NOT_OFFERED, []))));
-        let major = vec![choice("trade", "electricity"), flag("major", true)];
-        assert_eq!(decide(major), Ok(Verdict::NeedsApproval(reason(MAJOR_WORK, []))));
-    }
-
-    #[test]
-    fn without_a_trade_there_is_no_decision() {
-        assert_eq!(decide(vec![]), Err(Refusal::MissingFact("trade".to_owned())));
-    }
-
-    #[test]
-    fn an_urgent_job_costs_more_and_an_elder_pays_nothing() {
-        assert_eq!(quote(member(50), 0, vec![]), 10);
-        assert_eq!(quote(member(50), 12, vec![flag("urgent", true)]), 17);
-        assert_eq!(quote(member(50), 29, vec![flag("urgent", true)]), 30);
-        assert_eq!(quote(member(70), 12, vec![flag("urgent", true)]), 0);
-    }
-
-    #[test]
-    fn urgent_jobs_lead_then_elders_then_those_who_live_alone() {
-        let entry = |who, urgent| Waiting { who, since: 0, used: None, answers: vec![flag("urgent", urgent)] };
-        let alone = member_with_tags(50, &["living-alone"]);
-        let queue =
-            vec![entry(member(50), false), entry(alone, false), entry(member(80), false), entry(member(50), true)];
-        let req = PriorityRequest { slot: slot("repair", 240), queue };
-        assert_eq!(Repairs::prioritise(context(vec![]), req), Ok(vec![0, 50, 100, 1_000]));
-    }
-}

@@ -1,4 +1,4 @@
-//! Thanks for service: how many hearts, flowers or points a volunteer gets for an event.
+//! M45 积分 (新和) and every community's thanks for service: how many hearts, flowers or points a volunteer gets for an event.
 //! Never: thanks to whoever merely took part, and never more than the host's cap.
 
 use linli_plugin_sdk::prelude::*;
@@ -57,49 +57,3 @@ fn earned(settings: &Settings<'_>, minutes: u32) -> i32 {
 }
 
 linli_plugin_sdk::export!(Thanks: award);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use linli_plugin_sdk::testing::{choice, context, member, number};
-
-    fn grant(settings: Vec<Setting>, role: &str, kind: &str, minutes: u32, caps: Vec<Amount>) -> Vec<Award> {
-        let event = Event { kind: kind.to_owned(), role: role.to_owned(), minutes, quantity: 1, score: None, tags: vec![] };
-        let req = AwardRequest { actor: member(68), balances: vec![], event, caps };
-        Thanks::grant(context(settings), req).unwrap()
-    }
-
-    fn hearts(settings: Vec<Setting>, minutes: u32) -> i32 {
-        let awards = grant(settings, "volunteer", "shift-completed", minutes, vec![amount("hearts", 50)]);
-        awards.iter().map(|award| award.amount.value).sum()
-    }
-
-    #[test]
-    fn a_volunteer_is_thanked_per_event_and_per_full_hour() {
-        assert_eq!(hearts(vec![], 90), 1);
-        assert_eq!(hearts(vec![number("per-hour", 2)], 59), 1);
-        assert_eq!(hearts(vec![number("per-hour", 2)], 150), 5);
-    }
-
-    #[test]
-    fn one_event_never_earns_more_than_the_limit_or_the_cap() {
-        assert_eq!(hearts(vec![number("per-hour", 2)], u32::MAX), 10);
-        assert_eq!(hearts(vec![number("per-hour", 2), number("max-per-event", 1_000)], u32::MAX), 50);
-    }
-
-    #[test]
-    fn only_those_who_served_are_thanked() {
-        let caps = || vec![amount("hearts", 50)];
-        assert!(grant(vec![], "participant", "shift-completed", 90, caps()).is_empty());
-        assert!(grant(vec![], "volunteer", "haircut-enjoyed", 90, caps()).is_empty());
-    }
-
-    #[test]
-    fn an_asset_without_a_cap_is_not_granted() {
-        let flowers = || vec![choice("asset", "flowers")];
-        assert!(grant(flowers(), "volunteer", "shift-completed", 90, vec![amount("hearts", 50)]).is_empty());
-        let granted = grant(flowers(), "volunteer", "shift-completed", 90, vec![amount("flowers", 50)]);
-        assert_eq!(granted[0].amount, amount("flowers", 1));
-        assert_eq!(granted[0].why, reason(THANKS, [90]));
-    }
-}
