@@ -7,6 +7,8 @@ use super::deliberation::{Share, ThresholdsRequest, Tightened, TrackChoice, Trac
 use super::fault::BadResult;
 use super::hook::Hook;
 use super::plugin::Plugin;
+use super::question::Outcome;
+use super::table;
 use super::types::{
     Award, AwardRequest, Context, EligibilityRequest, PriceRequest, PriorityRequest, Reason, Refusal, Restrict, Terms,
     Verdict,
@@ -35,6 +37,12 @@ pub(super) trait Ask: Restrict + ComponentType + Lower + Sync {
     /// The answer of the hook.
     type Answer: ComponentType + Lift;
 
+    /// The question of a table.
+    fn asked(&self) -> table::Asked<'_>;
+
+    /// The answer of a table; none where it is that of another hook.
+    fn answer(outcome: Outcome) -> Option<Self::Answer>;
+
     /// Whether an answer keeps the contract.
     fn check(&self, answer: &Self::Answer, plugin: &Plugin) -> Result<(), BadResult>;
 }
@@ -42,6 +50,17 @@ pub(super) trait Ask: Restrict + ComponentType + Lower + Sync {
 impl Ask for EligibilityRequest {
     const HOOK: Hook = Hook::Eligibility;
     type Answer = Verdict;
+
+    fn asked(&self) -> table::Asked<'_> {
+        table::Asked::Eligibility(self)
+    }
+
+    fn answer(outcome: Outcome) -> Option<Self::Answer> {
+        match outcome {
+            Outcome::Eligibility(answer) => Some(answer),
+            _ => None,
+        }
+    }
 
     fn check(&self, verdict: &Verdict, plugin: &Plugin) -> Result<(), BadResult> {
         match verdict {
@@ -55,6 +74,17 @@ impl Ask for PriceRequest {
     const HOOK: Hook = Hook::Price;
     type Answer = Terms;
 
+    fn asked(&self) -> table::Asked<'_> {
+        table::Asked::Price(self)
+    }
+
+    fn answer(outcome: Outcome) -> Option<Self::Answer> {
+        match outcome {
+            Outcome::Price(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
     fn check(&self, terms: &Terms, plugin: &Plugin) -> Result<(), BadResult> {
         if terms.price.asset != self.base.asset {
             return Err(not_offered("asset", &terms.price.asset));
@@ -66,6 +96,17 @@ impl Ask for PriceRequest {
 impl Ask for PriorityRequest {
     const HOOK: Hook = Hook::Priority;
     type Answer = Vec<i32>;
+
+    fn asked(&self) -> table::Asked<'_> {
+        table::Asked::Priority(self)
+    }
+
+    fn answer(outcome: Outcome) -> Option<Self::Answer> {
+        match outcome {
+            Outcome::Priority(answer) => Some(answer),
+            _ => None,
+        }
+    }
 
     fn check(&self, scores: &Vec<i32>, _plugin: &Plugin) -> Result<(), BadResult> {
         if scores.len() != self.queue.len() {
@@ -82,6 +123,17 @@ impl Ask for AwardRequest {
     const HOOK: Hook = Hook::Award;
     type Answer = Vec<Award>;
 
+    fn asked(&self) -> table::Asked<'_> {
+        table::Asked::Award(self)
+    }
+
+    fn answer(outcome: Outcome) -> Option<Self::Answer> {
+        match outcome {
+            Outcome::Award(answer) => Some(answer),
+            _ => None,
+        }
+    }
+
     fn check(&self, awards: &Vec<Award>, plugin: &Plugin) -> Result<(), BadResult> {
         check_awards(plugin, awards, self)
     }
@@ -90,6 +142,17 @@ impl Ask for AwardRequest {
 impl Ask for TrackRequest {
     const HOOK: Hook = Hook::Track;
     type Answer = TrackChoice;
+
+    fn asked(&self) -> table::Asked<'_> {
+        table::Asked::Track(self)
+    }
+
+    fn answer(outcome: Outcome) -> Option<Self::Answer> {
+        match outcome {
+            Outcome::Track(answer) => Some(answer),
+            _ => None,
+        }
+    }
 
     fn check(&self, choice: &TrackChoice, plugin: &Plugin) -> Result<(), BadResult> {
         if !self.tracks.contains(&choice.track) {
@@ -102,6 +165,17 @@ impl Ask for TrackRequest {
 impl Ask for ThresholdsRequest {
     const HOOK: Hook = Hook::Thresholds;
     type Answer = Tightened;
+
+    fn asked(&self) -> table::Asked<'_> {
+        table::Asked::Thresholds(self)
+    }
+
+    fn answer(outcome: Outcome) -> Option<Self::Answer> {
+        match outcome {
+            Outcome::Thresholds(answer) => Some(answer),
+            _ => None,
+        }
+    }
 
     fn check(&self, tightened: &Tightened, plugin: &Plugin) -> Result<(), BadResult> {
         check_share("quorum", tightened.thresholds.quorum)?;

@@ -124,6 +124,9 @@ pub enum LoadError {
     /// The bytes exceed what a plugin may be; every finding is listed.
     #[error("the plugin is not acceptable: {0:?}")]
     Unacceptable(Vec<Finding>),
+    /// The document is no table that could be asked; every problem is listed.
+    #[error("the table is not acceptable: {0:?}")]
+    Table(Vec<super::table::TableProblem>),
     /// The compiler refused the bytes.
     #[error("the plugin does not compile: {0}")]
     Compile(String),

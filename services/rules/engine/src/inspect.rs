@@ -10,6 +10,7 @@ use wasmparser::{
 
 use super::hook::{Hook, META, TYPES};
 use super::kind::Kind;
+use super::table::{MAX_TABLE_BYTES, Table};
 
 /// The most that a plugin may bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,8 @@ impl Caps {
     pub const fn of(kind: Kind) -> Self {
         match kind {
             Kind::Script => Self::script(),
-            Kind::Native | Kind::Table => Self::native(),
+            Kind::Native => Self::native(),
+            Kind::Table => Self { bytes: MAX_TABLE_BYTES, ..Self::native() },
         }
     }
 
@@ -226,8 +228,11 @@ pub fn walk(bytes: &[u8], caps: &Caps) -> Inspection {
     walk.finish()
 }
 
-/// The kind of guest that these bytes are, or would be: a script has all its code in nested components.
+/// The kind of plugin that these bytes are, or would be: a script has all its code in nested components.
 pub fn kind_of(bytes: &[u8]) -> Kind {
+    if Table::looks_like(bytes) {
+        return Kind::Table;
+    }
     let (mut nesting, mut nested_code, mut meta) = (0_u32, false, false);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {

@@ -114,6 +114,9 @@ impl Engine {
 
     fn load_anew(&self, digest: Digest, bytes: &[u8]) -> Result<Plugin, LoadError> {
         let kind = kind_of(bytes);
+        if kind == Kind::Table {
+            return Plugin::of_table(bytes);
+        }
         if let Some(kept) = &self.config.kept
             && let Some(compiled) = Compiled::kept(kept, self.host(kind)?, kind, digest)
         {

@@ -8,10 +8,11 @@ use super::ask::Ask;
 use super::component::Component;
 use super::digest::Digest;
 use super::facts::FactSet;
-use super::fault::{BadResult, Fault};
+use super::fault::{BadResult, Fault, LoadError};
 use super::hook::Hook;
 use super::kind::Kind;
 use super::manifest::{Manifest, SettingProblem};
+use super::table::{MAX_COST, Table};
 use super::types::{Context, Setting};
 
 /// A plugin that can be evaluated.
@@ -27,7 +28,13 @@ pub struct Plugin {
 pub(super) enum Form {
     /// Code.
     Component(Box<Component>),
+    /// Decision tables, and the size of their document.
+    Table(Box<Table>, usize),
 }
+
+/// Steps that a table may take for a request, and for each list entry of it.
+const TABLE_STEPS: u64 = MAX_COST;
+const TABLE_STEPS_PER_ITEM: u64 = 2_000;
 
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,6 +49,17 @@ impl Plugin {
         Self { digest, facts: manifest.fact_set(), reasons, manifest, form }
     }
 
+    /// Reads and checks a table.
+    pub(super) fn of_table(bytes: &[u8]) -> Result<Self, LoadError> {
+        let table = Table::parse(bytes).map_err(LoadError::Table)?;
+        let problems = table.manifest().check();
+        if !problems.is_empty() {
+            return Err(LoadError::Manifest(problems));
+        }
+        let manifest = table.manifest().clone();
+        Ok(Self::new(Digest::of(bytes), manifest, Form::Table(Box::new(table), bytes.len())))
+    }
+
     /// The plugin's identity.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -51,6 +69,7 @@ impl Plugin {
     pub fn kind(&self) -> Kind {
         match &self.form {
             Form::Component(component) => component.kind(),
+            Form::Table(..) => Kind::Table,
         }
     }
 
@@ -66,8 +85,13 @@ impl Plugin {
 
     /// The hooks that it answers.
     pub fn hooks(&self) -> impl Iterator<Item = Hook> + '_ {
+        Hook::ALL.into_iter().filter(|hook| self.answers(*hook))
+    }
+
+    fn answers(&self, hook: Hook) -> bool {
         match &self.form {
-            Form::Component(component) => component.hooks(),
+            Form::Component(component) => component.hooks().any(|own| own == hook),
+            Form::Table(table, _) => table.hooks().any(|own| own == hook),
         }
     }
 
@@ -80,6 +104,7 @@ impl Plugin {
     pub(super) fn budget(&self, items: usize) -> u64 {
         match &self.form {
             Form::Component(component) => component.limits().budget(items),
+            Form::Table(..) => TABLE_STEPS.saturating_add(TABLE_STEPS_PER_ITEM.saturating_mul(items as u64)),
         }
     }
 
@@ -87,12 +112,17 @@ impl Plugin {
     pub(super) fn ask<Q: Ask>(&self, ctx: &Context, req: &Q, items: usize) -> Result<(Q::Answer, u64), Fault> {
         match &self.form {
             Form::Component(component) => component.ask(ctx, req, items),
+            Form::Table(table, _) => {
+                let (outcome, steps) = table.evaluate(ctx, req.asked(), self.budget(items))?;
+                Ok((Q::answer(outcome).ok_or(Fault::Host)?, steps))
+            }
         }
     }
 
     pub(super) fn check_settings(&self, settings: &[Setting]) -> Result<Vec<SettingProblem>, Fault> {
         let problems = match &self.form {
             Form::Component(component) => component.check_settings(settings)?,
+            Form::Table(table, _) => table.check_settings(settings),
         };
         match problems.iter().find(|problem| !self.declares(&problem.why.code)) {
             Some(problem) => Err(Fault::BadResult(BadResult::UnknownReason(problem.why.code.clone()))),
@@ -106,6 +136,8 @@ impl Plugin {
         const EACH: usize = 16 << 10;
         let code = match &self.form {
             Form::Component(component) => component.bytes(),
+            // A cell of a few letters becomes an expression of a few dozen bytes.
+            Form::Table(_, document) => document * 16,
         };
         code + EACH
     }

@@ -61,6 +61,23 @@ impl Default for ValidateLimits {
     }
 }
 
+impl ValidateLimits {
+    /// A script engine is forty times as large as a native plugin, and compiles for as many seconds.
+    fn of(self, kind: Kind) -> Self {
+        const SCRIPT: u32 = 4;
+        if kind != Kind::Script {
+            return self;
+        }
+        let times = u64::from(SCRIPT);
+        Self {
+            wall: self.wall * SCRIPT,
+            cpu_seconds: self.cpu_seconds * times,
+            compile_seconds: self.compile_seconds * times,
+            ..self
+        }
+    }
+}
+
 /// What the validation found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -145,7 +162,8 @@ async fn examine(exe_path: &Path, bytes: &[u8], header: Header) -> io::Result<Re
     if bytes.len() > max {
         return Ok(Report::of(Problem::too_large(bytes.len(), max)));
     }
-    let limits = header.limits;
+    let limits = header.limits.of(kind);
+    let header = Header { limits, ..header };
     let request = wire::encode_request(&header, bytes)?;
     let mut child = Command::new(exe_path)
         .arg(ARGUMENT)

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::wire::{self, Header};
 use super::{Report, ValidateLimits, corpus, rlimits, syscalls};
 use crate::types::Setting;
-use crate::{Caps, Engine, EngineConfig, Evaluated, Fault, Hook, LoadError, Plugin, Vector, kind_of, walk};
+use crate::{Caps, Engine, EngineConfig, Evaluated, Fault, Hook, Kind, LoadError, Plugin, Vector, kind_of, walk};
 
 /// Failed cases are told up to this many.
 const MAX_PROBLEMS: usize = 32;
@@ -84,36 +84,26 @@ fn examine(
     bytes: &[u8],
     enter: &mut dyn FnMut(&str) -> io::Result<()>,
 ) -> io::Result<Report> {
-    let mut report = Report::default();
-
-    enter("walk")?;
     let kind = kind_of(bytes);
-    report.kind = Some(kind);
-    let inspection = walk(bytes, &Caps::of(kind));
-    report.hooks = inspection.hooks;
-    if !inspection.findings.is_empty() {
-        report.problems = inspection.findings.iter().map(Problem::of_finding).collect();
-        return Ok(report);
-    }
-
-    enter("compile")?;
-    let compiled = match engine.compile(kind, bytes) {
-        Ok(compiled) => compiled,
-        Err(error) => return Ok(refused(report, &error)),
+    let mut report = Report { kind: Some(kind), ..Report::default() };
+    let read = if kind == Kind::Table {
+        enter("table")?;
+        rlimits::before_running(&asked.limits)?;
+        Plugin::of_table(bytes)
+    } else {
+        enter("walk")?;
+        let inspection = walk(bytes, &Caps::of(kind));
+        report.hooks = inspection.hooks;
+        if !inspection.findings.is_empty() {
+            return Ok(refused(report, &LoadError::Unacceptable(inspection.findings)));
+        }
+        describe(engine, kind, asked, bytes, enter)?
     };
-
-    if asked.keep
-        && let Ok(code) = compiled.serialize()
-    {
-        hand_over(&code)?;
-    }
-
-    enter("describe")?;
-    rlimits::before_running(&asked.limits)?;
-    let plugin = match compiled.describe() {
+    let plugin = match read {
         Ok(plugin) => plugin,
         Err(error) => return Ok(refused(report, &error)),
     };
+    report.hooks = plugin.hooks().collect();
     report.manifest = Some(plugin.manifest().clone());
 
     enter("check-settings")?;
@@ -121,7 +111,6 @@ fn examine(
     if !report.problems.is_empty() {
         return Ok(report);
     }
-
     for hook in plugin.hooks().filter(|hook| asked.hook.is_none_or(|wanted| wanted == *hook)) {
         enter(hook.code())?;
         try_hook(engine, &plugin, hook, &asked.settings, &mut report);
@@ -131,6 +120,29 @@ fn examine(
         try_vectors(engine, &plugin, &asked.vectors, &mut report);
     }
     Ok(report)
+}
+
+/// Compiles a component, hands its code over, and lets it describe itself.
+fn describe(
+    engine: &Engine,
+    kind: Kind,
+    asked: &Header,
+    bytes: &[u8],
+    enter: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> io::Result<Result<Plugin, LoadError>> {
+    enter("compile")?;
+    let compiled = match engine.compile(kind, bytes) {
+        Ok(compiled) => compiled,
+        Err(error) => return Ok(Err(error)),
+    };
+    if asked.keep
+        && let Ok(code) = compiled.serialize()
+    {
+        hand_over(&code)?;
+    }
+    enter("describe")?;
+    rlimits::before_running(&asked.limits)?;
+    Ok(compiled.describe())
 }
 
 /// Hands the compiled code to the parent, before anything of the plugin runs: what the child says afterwards cannot

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::inspect::Cap;
 use crate::manifest::{ManifestProblem, Misfit, WrongSetting, kind_text};
 use crate::question::{Outcome, Vector};
+use crate::table::TableProblem;
 use crate::types::Refusal;
 use crate::{Evaluated, Fault, Finding, Hook, LoadError};
 
@@ -53,6 +54,8 @@ pub enum ProblemCode {
     BadResult,
     /// The same call gave two answers, or took two amounts of fuel.
     Nondeterministic,
+    /// A table document that could not be asked.
+    BadTable,
     /// A case of the author's does not come out as it should.
     VectorFailed,
     /// The validation did not end in time.
@@ -137,6 +140,7 @@ impl Problem {
     pub(super) fn of_load(error: &LoadError) -> Vec<Self> {
         match error {
             LoadError::Unacceptable(findings) => findings.iter().map(Self::of_finding).collect(),
+            LoadError::Table(problems) => problems.iter().map(Self::of_table).collect(),
             LoadError::Manifest(problems) => problems.iter().map(Self::of_manifest).collect(),
             LoadError::Describe(fault) => {
                 let problem = Self::of_fault(fault, "describe").unwrap_or_else(|| {
@@ -151,6 +155,12 @@ impl Problem {
                 vec![Self::new(ProblemCode::DoesNotCompile, zh, en).at(detail)]
             }
         }
+    }
+
+    fn of_table(problem: &TableProblem) -> Self {
+        let TableProblem { message_zh, message_en, line, column, where_, .. } = problem;
+        let place = format!("{line}:{column} {where_}");
+        Self::new(ProblemCode::BadTable, message_zh, message_en).at(place.trim_end())
     }
 
     pub(super) fn of_finding(finding: &Finding) -> Self {

@@ -13,7 +13,7 @@ use linli_rules_engine::{Caps, Engine, Hook, LoadError, Plugin, Question};
 
 use crate::support::{component, root, wit};
 
-/// One attack, and how it is to end: `unacceptable`, `compile`, `manifest`, `describe: FAULT`, `check-settings: FAULT`, a
+/// One attack, and how it is to end: `unacceptable`, `table`, `compile`, `manifest`, `describe: FAULT`, `check-settings: FAULT`, a
 /// fault's code, or `answers` where the harm lies in what does not happen.
 pub(crate) struct Attack {
     pub(crate) name: String,
@@ -55,6 +55,7 @@ pub(crate) fn end_of(engine: &Engine, bytes: &[u8]) -> String {
         Err(LoadError::Unacceptable(_)) => return "unacceptable".to_owned(),
         Err(LoadError::Compile(_)) => return "compile".to_owned(),
         Err(LoadError::Manifest(_)) => return "manifest".to_owned(),
+        Err(LoadError::Table(_)) => return "table".to_owned(),
         Err(LoadError::Describe(fault)) => return format!("describe: {}", fault.code()),
     };
     if let Err(fault) = engine.check_settings(&plugin, &[]) {
@@ -187,6 +188,16 @@ fn forgeries() -> Vec<Made> {
         whole.iter().enumerate().map(|(at, byte)| if at > 8 && at % step == 0 { byte ^ 0x55 } else { *byte }).collect()
     };
     vec![
+        ("a table of one key", "table", b"linli: table/1".to_vec()),
+        ("a table that refers to itself", "table", b"linli: table/1\nrules: &r\n  booking-price: *r\n".to_vec()),
+        (
+            "a table as deep as a mine",
+            "table",
+            format!("linli: {}{}", "[".repeat(20_000), "]".repeat(20_000)).into_bytes(),
+        ),
+        ("an expression as deep as a mine", "table", table(&format!("{}1{}", "(".repeat(20_000), ")".repeat(20_000)))),
+        ("an expression that divides by zero", "trap", table("1 / (party - party)")),
+        ("an expression without an end", "table", table("1 +")),
         ("nothing at all", "unacceptable", Vec::new()),
         ("four bytes of it", "unacceptable", whole[..4].to_vec()),
         ("half of it", "unacceptable", whole[..whole.len() / 2].to_vec()),
@@ -209,6 +220,15 @@ fn forgeries() -> Vec<Made> {
         ("a file as large as a film", "unacceptable", vec![0; Caps::MAX_BYTES + 1]),
         ("compiled code instead of a component", "unacceptable", b"\x7fELF\x02\x01\x01\x00".repeat(64)),
     ]
+}
+
+/// A table whose one condition compares an expression.
+fn table(expression: &str) -> Vec<u8> {
+    let text = "{zh-CN: 甲, en: a}";
+    format!(
+        "linli: table/1\ntitle: {text}\nsummary: {text}\nrules:\n  booking-eligibility:\n    - {{when: \"{expression} == 1\", then: allow}}\n"
+    )
+    .into_bytes()
 }
 
 fn leb(mut value: usize) -> Vec<u8> {

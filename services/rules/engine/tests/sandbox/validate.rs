@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use linli_rules_engine::types::{AwardRequest, Context, Setting};
 use linli_rules_engine::validate::{ProblemCode, Report, ValidateLimits, run, run_hook, run_vectors};
-use linli_rules_engine::{Caps, Expected, Hook, Outcome, Question, Vector};
+use linli_rules_engine::{Caps, Expected, Hook, Kind, Outcome, Question, Vector};
 
-use crate::support::{built, guest, guest_of, harmless_with, hostile, number, patient};
+use crate::support::{built, guest, guest_of, harmless_with, hostile, number, patient, root};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_linli-engine-worker");
 
@@ -314,4 +314,16 @@ async fn a_confined_child_opens_nothing_starts_nothing_and_signals_nobody() {
     let attempts: Vec<&str> = said.lines().collect();
     // 1 is EPERM: the filter's own answer, not that of a limit.
     assert_eq!(attempts, ["open 1", "socket 1", "kill 1", "thread 1", "fork 1", "exec 1"]);
+}
+
+#[tokio::test]
+async fn a_table_is_validated_like_any_other_plugin() {
+    let document = std::fs::read(root().join("tests/tables/haircut.yaml")).expect("the document");
+    let report = validate_with(&document, &[]).await;
+    assert!(report.is_acceptable(), "{:?}", report.problems);
+    assert_eq!((report.kind, report.cases >= 32), (Some(Kind::Table), true));
+    assert!(report.compiled.is_none() && report.manifest.is_some() && report.peak_fuel > 0);
+    let broken = String::from_utf8(document).expect("text").replace("then: ", "than: ");
+    let report = validate_with(broken.as_bytes(), &[]).await;
+    assert_eq!(report.problems[0].code, ProblemCode::BadTable, "{report:?}");
 }
