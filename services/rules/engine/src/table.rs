@@ -11,6 +11,7 @@ mod document;
 mod expr;
 mod facts;
 mod mutants;
+mod parse;
 mod problem;
 mod rows;
 mod yaml;
@@ -76,7 +77,11 @@ impl Table {
             problems.push(TableCode::Malformed, start, "文档须是 UTF-8 文本，不含空字符；请另存为 UTF-8", en);
             return None;
         };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self::read_text(text.strip_prefix('\u{feff}').unwrap_or(text), problems)
+    }
+
+    fn read_text(text: &str, problems: &mut Problems) -> Option<Self> {
+        let start = Place { line: 1, column: 1 };
         let root = yaml::read(text, problems);
         let Some(root) = root else {
             if problems.is_empty() {

@@ -1,9 +1,10 @@
 //! The short forms of a cell: `>= 80`, `60..69`, `any of [a, b]`, `not x`, `known`, `-`.
 //! Never: a meaning that the whole expression would not have.
 
-use super::compile::{Names, expression, may_be_missing};
+use super::compile::{Names, may_be_missing};
 use super::expr::{Cmp, Node, Quantifier};
 use super::facts::Ty;
+use super::parse::expression;
 use super::problem::{Problems, TableCode, shorten};
 use super::yaml::Cell;
 

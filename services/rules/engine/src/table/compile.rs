@@ -1,25 +1,16 @@
-//! From the text of a CEL expression to a checked one: parsed by the `cel` crate, every name and type known.
+//! From a parsed CEL expression to a checked one: every name and type known.
 //! Never: floats, patterns, maps, text building, or a loop within a loop.
 
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, SelectExpr, SourceInfo, operators,
 };
-use cel::parser::Parser;
 
 use super::expr::{Arith, Cmp, Node, Quantifier};
 use super::facts::{self, Ty};
-use super::problem::{Place, Problems, TableCode, shorten};
-use super::yaml::Cell;
+use super::problem::{Place, Problems, TableCode};
 use crate::Hook;
 use crate::manifest::{SettingDecl, SettingKind};
 
-/// Longer than any cell that a person can check.
-const MAX_CHARS: usize = 500;
-const MAX_DEPTH: u16 = 12;
-/// The parser recurses per bracket and per operator: these are counted before it sees a text, so that no stack is spent.
-const MAX_OPERATORS: usize = 48;
-/// The deepest tree; a chain of additions is one level per term.
-const MAX_TREE: usize = 64;
 const FUNCTIONS: &str = "has, default, min, max, abs, size, tier, hour, weekday, exists, all, filter";
 
 /// What the expressions of a hook may name.
@@ -29,102 +20,20 @@ pub(super) struct Names<'a> {
     pub(super) answers: &'a [(String, Ty)],
 }
 
-type Typed = (Node, Ty);
+pub(super) type Typed = (Node, Ty);
 
-/// Parses and checks an expression; `None` where it told a problem.
-pub(super) fn expression(
-    cell: &Cell,
-    text: &str,
-    shift: usize,
+/// Checks a parsed expression; `None` where it told a problem.
+pub(super) fn check(
+    expr: &IdedExpr,
+    source: &SourceInfo,
+    start: Place,
     names: &Names<'_>,
     problems: &mut Problems,
 ) -> Option<Typed> {
-    let start = Place { column: cell.at.column.saturating_add(u32::try_from(shift).unwrap_or(0)), ..cell.at };
-    if text.chars().count() > MAX_CHARS {
-        let en = format!("longer than {MAX_CHARS} characters; split it into several rows");
-        problems.push(TableCode::TooCostly, start, format!("表达式超过 {MAX_CHARS} 个字符，请拆成几行"), en);
-        return None;
-    }
-    if !is_small(text) {
-        let en = format!("nested too deeply, or more than {MAX_OPERATORS} operators; split it into several rows");
-        problems.push(
-            TableCode::TooCostly,
-            start,
-            format!("表达式嵌套过深，或运算符超过 {MAX_OPERATORS} 个，请拆成几行"),
-            en,
-        );
-        return None;
-    }
-    let parser = Parser::default().max_recursion_depth(MAX_DEPTH);
-    let (expr, source) = match parser.parse_with_source_info(text) {
-        Ok(parsed) => parsed,
-        Err(errors) => {
-            let first = errors.errors.first();
-            let column = first.map_or(1, |error| error.pos.1.max(1));
-            let at = Place { column: start.column.saturating_add(u32::try_from(column - 1).unwrap_or(0)), ..start };
-            let msg: String = first.map_or(String::new(), |error| error.msg.chars().take(120).collect());
-            let text = shorten(text);
-            let zh = format!("“{text}”不是合格的表达式；请检查括号、引号和运算符，代码要加双引号");
-            let en = format!(
-                "{text:?} is not an expression ({msg}); check brackets, quotes and operators; codes stand in double quotes"
-            );
-            problems.push(TableCode::Syntax, at, zh, en);
-            return None;
-        }
-    };
-    if !shallow(&expr) {
-        let en = "the expression is nested too deeply; split it into several rows";
-        problems.push(TableCode::TooCostly, start, "表达式嵌套过深，请拆成几行", en);
-        return None;
-    }
     let before = problems.len();
-    let mut checker = Checker { names, source: &source, start, problems, item: None };
-    let typed = checker.check(&expr);
+    let mut checker = Checker { names, source, start, problems, item: None };
+    let typed = checker.check(expr);
     (problems.len() == before).then_some(typed).flatten()
-}
-
-/// Whether brackets, conditionals and operators are few enough to be parsed on any stack.
-fn is_small(text: &str) -> bool {
-    let (mut depth, mut deepest, mut operators) = (0_usize, 0, 0);
-    let mut last = ' ';
-    for c in text.chars() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            '?' => depth += 1,
-            '+' | '-' | '*' | '/' | '%' | '!' | '.' | '<' | '>' => operators += 1,
-            '&' | '|' | '=' if last != c => operators += 1,
-            _ => {}
-        }
-        last = c;
-        deepest = deepest.max(depth);
-    }
-    deepest <= usize::from(MAX_DEPTH) && operators <= MAX_OPERATORS
-}
-
-/// Whether no branch is deeper than [`MAX_TREE`]; walks with a list, so that the depth costs no stack.
-fn shallow(expr: &IdedExpr) -> bool {
-    let mut left = vec![(expr, 0)];
-    while let Some((expr, depth)) = left.pop() {
-        if depth > MAX_TREE {
-            return false;
-        }
-        let mut next = |part| left.push((part, depth + 1));
-        match &expr.expr {
-            Expr::Call(call) => {
-                call.target.iter().for_each(|target| next(target));
-                call.args.iter().for_each(next);
-            }
-            Expr::Comprehension(each) => {
-                next(&each.iter_range);
-                next(&each.loop_step);
-            }
-            Expr::List(list) => list.elements.iter().for_each(next),
-            Expr::Select(select) => next(&select.operand),
-            _ => {}
-        }
-    }
-    true
 }
 
 struct Checker<'a, 'b> {

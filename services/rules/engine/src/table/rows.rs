@@ -2,10 +2,11 @@
 //! Never: evaluates one.
 
 use super::cells;
-use super::compile::{Names, expression};
+use super::compile::Names;
 use super::document::{known, map, scalar};
 use super::expr::Node as Expr;
 use super::facts::Ty;
+use super::parse::expression;
 use super::problem::{Place, Problems, TableCode, shorten};
 use super::yaml::{self, Cell, Node};
 use crate::Hook;
