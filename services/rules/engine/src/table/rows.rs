@@ -198,7 +198,6 @@ fn written_map(item: &Node, problems: &mut Problems) -> Option<Written> {
         Node::List(_, items) if key.text == "args" => {
             Some((key.clone(), items.iter().filter_map(|item| scalar(item, problems).cloned()).collect()))
         }
-        // `any of [a, b]` needs no quotes in YAML; a bare list stands for it.
         node => scalar(node, problems).map(|cell| (key.clone(), vec![cell.clone()])),
     });
     Some(Written { at: item.at(), cells: cells.collect() })
