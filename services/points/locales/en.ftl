@@ -19,3 +19,5 @@ CARD_REDEEMED = { $card } was redeemed before.
 CARD_OF_ANOTHER_REWARD = { $card } pays for { $pays }, not for this reward.
 RECIPIENT_UNKNOWN = { $person } served and is not known here. Mend the person in org, then the thanks go out by themselves.
 RULE_FAULT = The rule gave no answer: { $reason }.
+SELF_RECORDED = What one does oneself is recorded by somebody else. Ask a colleague or the community's office.
+CONTRIBUTION_EXISTS = This person's contribution of this kind and instant is recorded already. Read the one that there is.

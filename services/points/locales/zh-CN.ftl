@@ -19,3 +19,5 @@ CARD_REDEEMED = { $card } 已经兑换过。
 CARD_OF_ANOTHER_REWARD = { $card } 可兑换的是 { $pays }，不是这一项。
 RECIPIENT_UNKNOWN = { $person } 参加了服务，但居民档案中查无此人；补正档案后会自动答谢。
 RULE_FAULT = 规则没有给出结果：{ $reason }。
+SELF_RECORDED = 自己的贡献须由他人登记，请联系同事或社区工作人员。
+CONTRIBUTION_EXISTS = 此人在该时刻的同类贡献已经登记，请查看已有记录。

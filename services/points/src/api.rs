@@ -5,6 +5,7 @@ use std::sync::Arc;
 use linli_proto::common::{VerifyInvariantsRequest, VerifyInvariantsResponse};
 use linli_proto::points as pb;
 use linli_proto::points::points_service_server::PointsService;
+use linli_proto::rules::{ReadDecisionsRequest, ReadDecisionsResponse};
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
@@ -199,6 +200,36 @@ impl PointsService for Api {
 
     async fn list_awards(&self, request: Request<pb::ListAwardsRequest>) -> Answer<pb::ListAwardsResponse> {
         call!(self, request, list_awards)
+    }
+
+    async fn get_award_receipt(&self, request: Request<pb::GetAwardReceiptRequest>) -> Answer<pb::AwardReceipt> {
+        call!(self, request, get_award_receipt)
+    }
+
+    async fn list_award_receipts(
+        &self,
+        request: Request<pb::ListAwardReceiptsRequest>,
+    ) -> Answer<pb::ListAwardReceiptsResponse> {
+        call!(self, request, list_award_receipts)
+    }
+
+    async fn create_contribution(&self, request: Request<pb::CreateContributionRequest>) -> Answer<pb::Contribution> {
+        call!(self, request, create_contribution)
+    }
+
+    async fn get_contribution(&self, request: Request<pb::GetContributionRequest>) -> Answer<pb::Contribution> {
+        call!(self, request, get_contribution)
+    }
+
+    async fn list_contributions(
+        &self,
+        request: Request<pb::ListContributionsRequest>,
+    ) -> Answer<pb::ListContributionsResponse> {
+        call!(self, request, list_contributions)
+    }
+
+    async fn read_decisions(&self, request: Request<ReadDecisionsRequest>) -> Answer<ReadDecisionsResponse> {
+        call!(self, request, read_decisions)
     }
 
     async fn batch_get_balances(

@@ -15,7 +15,7 @@ pub use book::{Book, Notice};
 pub use card::{Card, CardStamp, CardState, CardTerms, Stamp, stamp, unstamp};
 pub use command::{Command, HoldOrder, Order, Outcome, RedeemOrder};
 pub use holder::{Holder, HolderError};
-pub use ids::{AwardId, CardId, EntryId, HoldId, PersonId, RedemptionId, TransferId};
+pub use ids::{AwardId, AwardReceiptId, CardId, ContributionId, EntryId, HoldId, PersonId, RedemptionId, TransferId};
 pub use model::{
     Account, AccountKey, AssetTerms, Entry, Hold, HoldState, Redemption, RewardTerms, Transfer, TransferKind,
 };

@@ -11,7 +11,8 @@ mod store;
 use linli_access::Access;
 use linli_kit::columns::Column;
 use linli_kit::feed::FeedService;
-use linli_kit::serve::ServiceParts;
+use linli_kit::retention::{Instants, Kept};
+use linli_kit::serve::{ServiceParts, start_retention};
 use linli_kit::store::{Constraint, Migration, kit_migrations};
 use linli_kit::{Result, Texts};
 use linli_proto::points::points_service_server::PointsServiceServer;
@@ -40,11 +41,21 @@ pub const COLUMNS: &[Column] = store::tables::COLUMNS;
 /// quicker than a lock, and a new attempt sees what it did.
 pub const CONSTRAINTS: &[Constraint] = store::tables::CONSTRAINTS;
 
+/// Rows that grow and may go: the receipts of awards.
+const KEPT: &[Kept] = &[Kept::Rows {
+    table: "award_receipt",
+    key: "area, id",
+    over: "created_us < $1",
+    clock: Instants::Suite,
+    keep: |settings| settings.receipts,
+}];
+
 /// Builds the service: its calls, the timer of holds, the consumer of booking's feed.
 ///
 /// # Errors
 /// None at present; building may come to read.
 pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
+    start_retention(&parts, KEPT);
     let app = app::App::new(parts.clone(), access.clone());
     app.start();
     let feed = FeedService::new(parts.log.clone(), access, parts.kit.texts.clone());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use linli_kernel::AreaId;
+use linli_kit::check::instant;
 use linli_kit::feed::{ConsumerConfig, Handler, spawn_consumer};
 use linli_kit::store::{EventDraft, Tx};
 use linli_kit::{Ctx, Error, ErrorCode, Result, ids};
@@ -19,11 +20,12 @@ use prost::Message as _;
 use super::App;
 use super::ledger::events;
 use super::refuse::refuse;
-use super::thanks::Thanks;
+use super::thanks::{Deed, Thanks, rule_fault, seed};
 use super::transfers::new_transfer;
 use crate::domain::{AwardId, Book, CardId, CardTerms, Holder, PersonId};
 use crate::store::awards::{self, AwardRow};
 use crate::store::load::{Needs, load};
+use crate::store::receipts::{self, ReceiptRow};
 use crate::store::save::{open_accounts, save};
 
 /// The event that thanks are for.
@@ -57,12 +59,21 @@ pub(crate) struct Awards {
 pub(crate) struct Decision {
     /// Area in which it is posted.
     pub(crate) area: AreaId,
-    /// Name of the booking.
+    /// Id of the event.
+    pub(crate) event: String,
+    /// Name of the booking or the contribution.
     pub(crate) source: String,
-    /// What each recipient gets.
+    /// What each recipient gets, and of which nothing came.
     pub(crate) thanks: Vec<Thanks>,
     /// Card types that fill with what is awarded.
     pub(crate) cards: Vec<CardTerms>,
+}
+
+impl Decision {
+    /// What is to be posted.
+    fn granted(&self) -> impl Iterator<Item = &Thanks> {
+        self.thanks.iter().filter(|thanks| thanks.value > 0)
+    }
 }
 
 /// A completed booking; `None` for any other event.
@@ -83,15 +94,13 @@ impl Handler for Awards {
             return Ok(None);
         }
         let ctx = self.ctx(event);
-        let thanks = self.app.thanks_for(&ctx, event, &booking, &area).await?;
-        let assets: Vec<&str> = thanks.iter().map(|one| one.asset.as_str()).collect();
-        let cards = self.app.card_terms_of(&area, &assets).await?;
-        Ok(Some(Decision { area, source: booking.booking, thanks, cards }))
+        let deed = self.deed(event, booking);
+        self.app.decide_awards(&ctx, area, &deed).await.map(Some).map_err(rule_fault)
     }
 
     async fn apply(&self, tx: &Tx<'_>, event: &Event, prepared: &Option<Decision>) -> Result<()> {
         match prepared {
-            Some(decision) => self.post(tx, event, decision).await,
+            Some(decision) => self.app.post_awards(tx, &self.ctx(event), decision).await,
             None => Ok(()),
         }
     }
@@ -111,33 +120,64 @@ impl Awards {
         ctx
     }
 
-    async fn post(&self, tx: &Tx<'_>, event: &Event, decision: &Decision) -> Result<()> {
-        let ctx = self.ctx(event);
+    /// A completed booking as something that rules may thank for.
+    fn deed(&self, event: &Event, booking: BookingChanged) -> Deed {
+        let mut doers = booking.servers;
+        for server in doers.iter_mut().filter(|server| server.minutes <= 0) {
+            server.minutes = booking.slot_min;
+        }
+        Deed {
+            event: event.id.clone(),
+            source: booking.booking,
+            kind: booking.kind,
+            any_binding: true,
+            tags: booking.tags,
+            quantity: 1,
+            score: None,
+            time: event.time.as_ref().map_or_else(|| self.app.parts.kit.clock.now(), instant),
+            seed: seed(&event.id),
+            doers,
+        }
+    }
+}
+
+impl App {
+    /// What a deed is worth, by the rules of this moment.
+    pub(crate) async fn decide_awards(&self, ctx: &Ctx, area: AreaId, deed: &Deed) -> Result<Decision> {
+        let thanks = self.thanks_for(ctx, deed, &area).await?;
+        let assets: Vec<&str> = thanks.iter().map(|one| one.asset.as_str()).collect();
+        let cards = self.card_terms_of(&area, &assets).await?;
+        Ok(Decision { area, event: deed.event.clone(), source: deed.source.clone(), thanks, cards })
+    }
+
+    /// Posts what a deed is worth, with its receipts; once, however often it is asked for.
+    pub(crate) async fn post_awards(&self, tx: &Tx<'_>, ctx: &Ctx, decision: &Decision) -> Result<()> {
         let area = decision.area.as_str();
-        if !awards::decide(tx, area, &event.id, ctx.now()).await? {
+        if !awards::decide(tx, area, &decision.event, ctx.now()).await? {
             return Ok(());
         }
         let mut needs = Needs::default();
-        for thanks in &decision.thanks {
+        for thanks in decision.granted() {
             needs.account(area, &thanks.asset, &Holder::issuance());
             needs.account(area, &thanks.asset, &Holder::Person(thanks.recipient));
             for terms in decision.cards.iter().filter(|terms| terms.asset == thanks.asset) {
                 needs.live_cards(area, thanks.recipient, terms);
             }
         }
-        let snapshot = self.app.access.snapshot();
+        let snapshot = self.access.snapshot();
         for _ in 0..PASSES {
             let mut books = load(tx, needs.clone(), [], |area| snapshot.ancestors(area)).await?;
             let book = books.entry(area.to_owned()).or_insert_with(|| Book::new(area, []));
-            let posted = post_all(tx, &ctx, event, decision, book).await?;
+            let mut posted = post_all(tx, ctx, decision, book).await?;
             if !open_accounts(tx, &books).await? {
                 continue;
             }
             save(tx, &books).await?;
-            posted.events.into_iter().for_each(|event| tx.emit(event));
+            std::mem::take(&mut posted.events).into_iter().for_each(|event| tx.emit(event));
             if awards::insert(tx, &posted.rows).await? != posted.rows.len() as u64 {
                 return Err(Error::new(ErrorCode::Aborted, "CONFLICT"));
             }
+            receipts::insert(tx, &posted.receipts(decision)).await?;
             return awards::insert_stamps(tx, area, &posted.stamps).await;
         }
         Err(Error::new(ErrorCode::Aborted, "CONFLICT"))
@@ -152,19 +192,30 @@ struct Posted {
     events: Vec<EventDraft>,
 }
 
+impl Posted {
+    /// The receipts of everything that was asked, each with the award that came of it.
+    fn receipts(&self, decision: &Decision) -> Vec<ReceiptRow> {
+        let with_award = |thanks: &Thanks| {
+            let own = |row: &&AwardRow| row.binding == thanks.binding && row.recipient == thanks.receipt.recipient;
+            ReceiptRow { award: self.rows.iter().find(own).map(|row| row.id), ..thanks.receipt.clone() }
+        };
+        decision.thanks.iter().map(with_award).collect()
+    }
+}
+
 /// Posts the awards of an event into the books.
-async fn post_all(tx: &Tx<'_>, ctx: &Ctx, event: &Event, decision: &Decision, book: &mut Book) -> Result<Posted> {
+async fn post_all(tx: &Tx<'_>, ctx: &Ctx, decision: &Decision, book: &mut Book) -> Result<Posted> {
     let (area, now) = (decision.area.as_str(), ctx.now());
     let mut posted = Posted { rows: Vec::new(), stamps: Vec::new(), events: Vec::new() };
-    for thanks in &decision.thanks {
+    for thanks in decision.granted() {
         let recipient = thanks.recipient.to_string();
-        if awards::stands(tx, area, &event.id, &thanks.binding, &recipient, &thanks.asset).await? {
+        if awards::stands(tx, area, &decision.event, &thanks.binding, &recipient, &thanks.asset).await? {
             continue;
         }
         let award = book.award(new_transfer(ctx), &thanks.asset, thanks.value, thanks.recipient, &decision.source, now);
         // Nothing is left under the holder's cap: there is nothing to record either.
         let Some(transfer) = award.map_err(|refusal| refuse(area, "", &refusal))? else { continue };
-        let row = award_row(ctx, event, decision, thanks, &transfer);
+        let row = award_row(ctx, decision, thanks, &transfer);
         for terms in decision.cards.iter().filter(|terms| terms.asset == thanks.asset) {
             let stamped = book.stamp(thanks.recipient, terms, transfer.value, now, || ids::new_v7(now));
             let units = stamped.into_iter().filter(|stamp| stamp.units > 0);
@@ -176,17 +227,11 @@ async fn post_all(tx: &Tx<'_>, ctx: &Ctx, event: &Event, decision: &Decision, bo
     Ok(posted)
 }
 
-fn award_row(
-    ctx: &Ctx,
-    event: &Event,
-    decision: &Decision,
-    thanks: &Thanks,
-    transfer: &crate::domain::Transfer,
-) -> AwardRow {
+fn award_row(ctx: &Ctx, decision: &Decision, thanks: &Thanks, transfer: &crate::domain::Transfer) -> AwardRow {
     AwardRow {
         area: decision.area.as_str().to_owned(),
         id: ids::new_v7(ctx.now()),
-        event: event.id.clone(),
+        event: decision.event.clone(),
         binding: thanks.binding.clone(),
         source: decision.source.clone(),
         recipient: thanks.recipient.to_string(),

@@ -183,7 +183,7 @@ pub(crate) fn award(row: &AwardRow, lang: linli_kernel::Lang) -> Result<pb::Awar
     })
 }
 
-fn localise(reason: &mut Reason, lang: linli_kernel::Lang) {
+pub(crate) fn localise(reason: &mut Reason, lang: linli_kernel::Lang) {
     if let Some(text) = &reason.text {
         let text = linli_kernel::Text::new(text.zh_cn.clone(), text.en.clone());
         text.get(lang).clone_into(&mut reason.message);

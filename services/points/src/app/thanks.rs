@@ -5,25 +5,32 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{Datelike as _, Offset as _};
 use linli_kernel::{AreaId, Timestamp};
 use linli_kit::catalogue::Scope;
-use linli_kit::check::{instant, timestamp};
+use linli_kit::check::timestamp;
 use linli_kit::page::PageRequest;
 use linli_kit::{Ctx, Error, ErrorCode, Result};
-use linli_proto::booking::{BookingChanged, Server};
+use linli_proto::booking::Server;
 use linli_proto::common::{Amount, Reason};
-use linli_proto::events::Event;
 use linli_proto::org::org_service_client::OrgServiceClient;
 use linli_proto::org::{BatchGetResidentFactsRequest, ResidentFacts};
 use linli_proto::points::AwardBinding;
 use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::evaluate_response::Answer;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
-use linli_proto::rules::{AwardFacts, BatchEvaluateRequest, EvaluateRequest, EvaluateResponse, Member};
+use linli_proto::rules::{
+    AwardFacts, BatchEvaluateRequest, EffectiveRules, EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest,
+    Member,
+};
 
 use super::App;
 use super::awards::recipient;
 use crate::domain::{CardTerms, PersonId};
 use crate::store::finders;
+use crate::store::receipts::ReceiptRow;
 
+/// The hook that points asks.
+pub(crate) const HOOK: &str = "points-award";
+/// How often rules are asked when they change meanwhile.
+const ATTEMPTS: u32 = 3;
 /// Cases in one question to rules at most.
 const CASES: usize = 100;
 /// Resources of a kind that one chain of areas has at most.
@@ -43,6 +50,29 @@ pub(crate) struct Thanks {
     pub(crate) value: i64,
     pub(crate) reasons: Vec<Reason>,
     pub(crate) digest: String,
+    /// What was asked and said, also when nothing was granted.
+    pub(crate) receipt: ReceiptRow,
+}
+
+/// Something done for which rules may thank.
+#[derive(Debug, Clone)]
+pub(crate) struct Deed {
+    /// Id of the event under which its awards are recorded.
+    pub(crate) event: String,
+    /// Name of the booking or the contribution.
+    pub(crate) source: String,
+    pub(crate) kind: String,
+    /// Whether bindings without kinds count for it.
+    pub(crate) any_binding: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) quantity: i32,
+    pub(crate) score: Option<i32>,
+    /// When: the same deed asks the same, whenever it is asked.
+    pub(crate) time: Timestamp,
+    /// Draws the same lots for the same deed.
+    pub(crate) seed: u32,
+    /// Who did it.
+    pub(crate) doers: Vec<Server>,
 }
 
 /// One question: somebody who served, under one binding.
@@ -54,16 +84,10 @@ struct Case<'a> {
 
 impl App {
     /// What a completed booking is worth: one question to org, one to rules (more only beyond 100 cases).
-    pub(crate) async fn thanks_for(
-        &self,
-        ctx: &Ctx,
-        event: &Event,
-        booking: &BookingChanged,
-        area: &AreaId,
-    ) -> Result<Vec<Thanks>> {
-        let bindings = self.bindings_for(area, &booking.kind).await?;
+    pub(crate) async fn thanks_for(&self, ctx: &Ctx, deed: &Deed, area: &AreaId) -> Result<Vec<Thanks>> {
+        let bindings = self.bindings_for(area, deed).await?;
         let mut seen = HashSet::new();
-        let served = booking.servers.iter().filter_map(|server| Some((server, recipient(area, &server.person)?)));
+        let served = deed.doers.iter().filter_map(|server| Some((server, recipient(area, &server.person)?)));
         let served: Vec<_> = served.filter(|(_, recipient)| seen.insert(*recipient)).collect();
         if bindings.is_empty() || served.is_empty() {
             return Ok(Vec::new());
@@ -80,20 +104,46 @@ impl App {
             })
             .collect();
         let balances = self.balances_of(area, &served).await?;
-        let requests: Vec<EvaluateRequest> = cases
-            .iter()
-            .filter_map(|case| {
-                let facts = facts.get(&case.server.person)?;
+        for _ in 0..ATTEMPTS {
+            let declared = self.declared(ctx, area, &bindings).await?;
+            let request = |case: &Case<'_>| {
+                let facts = facts.get(&case.server.person).cloned().unwrap_or_default();
                 let balances = balances.get(&case.recipient).cloned().unwrap_or_default();
-                Some(self.request(event, booking, area, case, facts, balances))
-            })
-            .collect();
-        let answers = self.evaluate(ctx, area, requests).await?;
-        Ok(cases.iter().zip(answers).filter_map(|(case, answer)| granted(case, answer)).collect())
+                self.request(deed, area, case, &facts, (balances, declared.get(&case.binding.0)))
+            };
+            let requests: Vec<EvaluateRequest> = cases.iter().map(request).collect();
+            let answers = self.evaluate(ctx, area, requests.clone()).await?;
+            // Rules that came meanwhile may need what was not asked for.
+            let same = |(case, answer): (&Case<'_>, &EvaluateResponse)| {
+                declared.get(&case.binding.0).is_some_and(|rules| rules.revision == answer.revision)
+            };
+            if cases.iter().zip(&answers).all(same) {
+                let all = cases.iter().zip(requests.into_iter().zip(answers));
+                return Ok(all.map(|(case, (ask, answer))| self.granted(ctx, area, deed, case, ask, answer)).collect());
+            }
+        }
+        Err(Error::new(ErrorCode::Unavailable, "CONFLICT"))
+    }
+
+    /// What the rules of each binding (by id) declare.
+    async fn declared(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        bindings: &[(String, AwardBinding)],
+    ) -> Result<HashMap<String, EffectiveRules>> {
+        let ask = |id: &String| {
+            let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
+            let request = GetEffectiveRulesRequest { parent: area.name(), hook: HOOK.to_owned(), kind: id.clone() };
+            let id = id.clone();
+            async move { client.get_effective_rules(request).await.map(|rules| (id, rules.into_inner())) }
+        };
+        let all = futures::future::try_join_all(bindings.iter().map(|(id, _)| ask(id))).await;
+        Ok(all.map_err(Error::from_peer)?.into_iter().collect())
     }
 
     /// The bindings that count for a kind: of each id the nearest up the tree, when it is on.
-    async fn bindings_for(&self, area: &AreaId, kind: &str) -> Result<Vec<(String, AwardBinding)>> {
+    async fn bindings_for(&self, area: &AreaId, deed: &Deed) -> Result<Vec<(String, AwardBinding)>> {
         let chain = self.access.snapshot().ancestors(area.as_str());
         let page = PageRequest::parse(&self.parts.keyring, "points.awards", &[], RESOURCES, "")?;
         let (found, _) = self.bindings.list(Scope::Areas(&chain), &page, "", "").await?;
@@ -105,7 +155,8 @@ impl App {
             }
         }
         let counts = |binding: &AwardBinding| {
-            !binding.disabled && (binding.kinds.is_empty() || binding.kinds.iter().any(|own| own == kind))
+            let any = deed.any_binding && binding.kinds.is_empty();
+            !binding.disabled && (any || binding.kinds.contains(&deed.kind))
         };
         let on = nearest.into_iter().filter(|(_, (_, binding))| counts(binding));
         Ok(on.map(|(id, (_, binding))| (id, binding)).collect())
@@ -136,24 +187,24 @@ impl App {
 
     fn request(
         &self,
-        event: &Event,
-        booking: &BookingChanged,
+        deed: &Deed,
         area: &AreaId,
         case: &Case<'_>,
         facts: &ResidentFacts,
-        balances: Vec<Amount>,
+        (balances, declared): (Vec<Amount>, Option<&EffectiveRules>),
     ) -> EvaluateRequest {
-        // The instant of the event, not of the question: the same event asks the same.
-        let now = event.time.as_ref().map_or_else(|| self.parts.kit.clock.now(), instant);
+        let now = deed.time;
         let (binding_id, binding) = case.binding;
-        let minutes = if case.server.minutes > 0 { case.server.minutes } else { booking.slot_min };
+        let has = |fact: &str| declared.is_some_and(|rules| rules.facts.iter().any(|known| known == fact));
         let award = AwardFacts {
-            actor: Some(self.member(area, facts, now)),
-            balances,
-            kind: booking.kind.clone(),
-            minutes,
+            actor: Some(self.member(area, facts, has, now)),
+            balances: if has("balances") { balances } else { Vec::new() },
+            kind: deed.kind.clone(),
+            minutes: case.server.minutes,
+            quantity: deed.quantity,
+            score: deed.score,
             role: case.server.role.clone(),
-            tags: booking.tags.clone(),
+            tags: deed.tags.clone(),
             cap: Some(Amount { asset: binding.asset.clone(), value: binding.cap }),
         };
         EvaluateRequest {
@@ -161,23 +212,61 @@ impl App {
             kind: binding_id.clone(),
             now: Some(timestamp(now)),
             utc_offset_min: self.local(area, now).offset().fix().local_minus_utc() / 60,
-            seed: seed(&event.id),
+            seed: deed.seed,
+            bucket: self.bucket(area, &facts.person),
             hook: Some(Hook::Award(award)),
         }
     }
 
-    /// The recipient as rules see one: a pseudonym and facts.
-    fn member(&self, area: &AreaId, facts: &ResidentFacts, now: Timestamp) -> Member {
+    /// Which thousandth of an area's residents one belongs to, for ever the same. Made with another key than the pseudonyms, so
+    /// that neither says anything of the other.
+    fn bucket(&self, area: &AreaId, person: &str) -> i32 {
+        let hash = self.parts.keyring.blind_index("rules.bucket", area.as_str(), person);
+        hash.iter().fold(0, |bucket, byte| (bucket * 256 + i32::from(*byte)) % 1000)
+    }
+
+    /// The recipient as rules see one: a pseudonym, and the facts that they declare.
+    fn member(&self, area: &AreaId, facts: &ResidentFacts, has: impl Fn(&str) -> bool, now: Timestamp) -> Member {
         let year = self.local(area, now).year();
         let pseudonym = self.parts.keyring.pseudonym(area.as_str(), &facts.person);
         Member {
             handle: u32::from_str_radix(pseudonym.get(..8).unwrap_or_default(), 16).unwrap_or_default(),
-            age_years: if facts.birth_year > 0 { (year - facts.birth_year).max(0) } else { 0 },
-            standing: "resident".to_owned(),
-            joined: facts.create_time,
-            roles: facts.roles.clone(),
-            tags: facts.tags.clone(),
+            age_years: if has("age") && facts.birth_year > 0 { (year - facts.birth_year).max(0) } else { 0 },
+            standing: if has("standing") { "resident".to_owned() } else { String::new() },
+            joined: facts.create_time.filter(|_| has("joined")),
+            roles: if has("roles") { facts.roles.clone() } else { Vec::new() },
+            tags: if has("tags") { facts.tags.clone() } else { Vec::new() },
         }
+    }
+
+    /// What one answer comes to, with its receipt.
+    fn granted(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        deed: &Deed,
+        case: &Case<'_>,
+        ask: EvaluateRequest,
+        answer: EvaluateResponse,
+    ) -> Thanks {
+        let (_, binding) = case.binding;
+        let (value, reasons, digest) = granted(binding, &answer);
+        let verdict = if value > 0 { format!("{value} {}", binding.asset) } else { "nothing".to_owned() };
+        let receipt = ReceiptRow {
+            area: area.as_str().to_owned(),
+            id: linli_kit::ids::new_v7(ctx.now()),
+            event: deed.event.clone(),
+            binding: binding.name.clone(),
+            source: deed.source.clone(),
+            recipient: case.recipient.to_string(),
+            award: None,
+            verdict,
+            spec_enc: Vec::new(),
+            created: ctx.now(),
+        };
+        let receipt = self.seal_award_receipt(receipt, reasons.clone(), ask, answer);
+        let (binding, asset) = (binding.name.clone(), binding.asset.clone());
+        Thanks { binding, recipient: case.recipient, asset, value, reasons, digest, receipt }
     }
 
     fn local(&self, area: &AreaId, now: Timestamp) -> chrono::DateTime<chrono_tz::Tz> {
@@ -196,7 +285,7 @@ impl App {
         for chunk in requests.chunks(CASES) {
             let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
             let request = BatchEvaluateRequest { parent: area.name(), requests: chunk.to_vec() };
-            let answer = client.batch_evaluate(request).await.map_err(|status| rule_fault(Error::from_peer(status)))?;
+            let answer = client.batch_evaluate(request).await.map_err(Error::from_peer)?;
             answers.extend(answer.into_inner().responses);
         }
         if answers.len() == requests.len() {
@@ -220,41 +309,34 @@ impl App {
 
 /// A rule that gave no answer answers UNAVAILABLE, as a service that is away does. The consumer waits for the latter; the
 /// former must park the event, or one broken rule holds up everybody's thanks.
-fn rule_fault(error: Error) -> Error {
+pub(crate) fn rule_fault(error: Error) -> Error {
     if error.code() != ErrorCode::Unavailable || PASSING.contains(&error.reason().as_str()) {
         return error;
     }
     Error::new(ErrorCode::FailedPrecondition, "RULE_FAULT").with("reason", error.reason()).caused_by(error)
 }
 
-/// The grants of an answer in the binding's asset, together, within the binding's cap.
-fn granted(case: &Case<'_>, answer: EvaluateResponse) -> Option<Thanks> {
-    let Some(Answer::Award(award)) = answer.answer else { return None };
-    let (_, binding) = case.binding;
-    let mut thanks = Thanks {
-        binding: binding.name.clone(),
-        recipient: case.recipient,
-        asset: binding.asset.clone(),
-        value: 0,
-        reasons: Vec::new(),
-        digest: String::new(),
-    };
-    for grant in award.grants {
-        let units = grant.amount.filter(|amount| amount.asset == binding.asset).map_or(0, |amount| amount.value);
+/// The grants of an answer in the binding's asset, together, within the binding's cap: units, reasons, the first digest.
+pub(crate) fn granted(binding: &AwardBinding, answer: &EvaluateResponse) -> (i64, Vec<Reason>, String) {
+    let (mut value, mut reasons, mut digest) = (0_i64, Vec::new(), String::new());
+    let Some(Answer::Award(award)) = &answer.answer else { return (value, reasons, digest) };
+    for grant in &award.grants {
+        let amount = grant.amount.as_ref().filter(|amount| amount.asset == binding.asset);
+        let units = amount.map_or(0, |amount| amount.value);
         if units <= 0 {
             continue;
         }
-        thanks.value = thanks.value.saturating_add(units).min(binding.cap);
-        thanks.reasons.extend(grant.reason);
-        if thanks.digest.is_empty() {
-            thanks.digest = grant.digest;
+        value = value.saturating_add(units).min(binding.cap);
+        reasons.extend(grant.reason.clone());
+        if digest.is_empty() {
+            digest.clone_from(&grant.digest);
         }
     }
-    (thanks.value > 0).then_some(thanks)
+    (value, reasons, digest)
 }
 
 /// The last four bytes of the event's id: the same event draws the same lots.
-fn seed(event: &str) -> u32 {
+pub(crate) fn seed(event: &str) -> u32 {
     let id = uuid::Uuid::parse_str(event).unwrap_or_default().as_u128();
     u32::try_from(id & u128::from(u32::MAX)).unwrap_or_default()
 }

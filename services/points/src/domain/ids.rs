@@ -38,6 +38,17 @@ define_id!(
     "awd"
 );
 
+define_id!(
+    /// A receipt of an award's decision.
+    AwardReceiptId,
+    "arc"
+);
+define_id!(
+    /// Something that was done without a booking.
+    ContributionId,
+    "con"
+);
+
 impl TransferId {
     /// The same id with the last bit cleared, as every recorded transfer's is.
     #[must_use]

@@ -155,6 +155,23 @@ pub(crate) const AWARDS: Table = Table {
     },
 };
 
+/// Receipts of awards.
+pub(crate) const AWARD_RECEIPTS: Table = Table { name: "award_receipt", ..AWARDS };
+
+/// Contributions.
+pub(crate) const CONTRIBUTIONS: Table = Table {
+    name: "contribution",
+    key: &["id"],
+    holders: &["person"],
+    order: "name",
+    fields: || {
+        vec![
+            FilterField::new("person", Kind::Ref(holder_of), Expr::col("person")),
+            FilterField::new("kind", Kind::Text, Expr::col("kind")),
+        ]
+    },
+};
+
 /// A row of a list, with its area and the holders that it names.
 #[derive(Debug)]
 pub(crate) struct Listed<T> {

@@ -5,7 +5,7 @@ use linli_kit::columns::{Class, Column};
 use linli_kit::store::{Constraint, Migration};
 
 /// Own migrations, versions from 1000.
-pub(crate) const MIGRATIONS: &[Migration] = &[LEDGER, CARDS, REWARDS, AWARDS];
+pub(crate) const MIGRATIONS: &[Migration] = &[LEDGER, CARDS, REWARDS, AWARDS, CONTRIBUTIONS];
 
 const LEDGER: Migration = Migration {
     version: 1000,
@@ -181,14 +181,54 @@ const AWARDS: Migration = Migration {
     ],
 };
 
-macro_rules! public {
-    ($($table:literal: $($column:literal),+;)+) => {
-        &[$($(($table, $column, Class::Public)),+),+]
+const CONTRIBUTIONS: Migration = Migration {
+    version: 1004,
+    name: "points: receipts of awards, contributions",
+    sqlite: &[
+        "CREATE TABLE award_receipt (
+           area TEXT NOT NULL, id BLOB NOT NULL, event_id TEXT NOT NULL, award_binding TEXT NOT NULL, source TEXT NOT NULL,
+           recipient TEXT NOT NULL, award_id BLOB, verdict TEXT NOT NULL, spec_enc BLOB NOT NULL, created_us INTEGER NOT NULL,
+           PRIMARY KEY (area, id)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE UNIQUE INDEX award_receipt_once ON award_receipt (area, event_id, award_binding, recipient)",
+        "CREATE INDEX award_receipt_recipient ON award_receipt (area, recipient, id)",
+        "CREATE INDEX award_receipt_created ON award_receipt (created_us)",
+        "CREATE TABLE contribution (
+           area TEXT NOT NULL, id BLOB NOT NULL, person TEXT NOT NULL, kind TEXT NOT NULL, role TEXT NOT NULL,
+           minutes INTEGER NOT NULL, quantity INTEGER NOT NULL, score INTEGER, tags TEXT NOT NULL, occur_us INTEGER NOT NULL,
+           recorded_by TEXT NOT NULL, created_us INTEGER NOT NULL, PRIMARY KEY (area, id)
+         ) STRICT, WITHOUT ROWID",
+        "CREATE UNIQUE INDEX contribution_once ON contribution (area, person, kind, occur_us)",
+    ],
+    postgres: &[
+        "CREATE TABLE award_receipt (
+           area text NOT NULL, id uuid NOT NULL, event_id text NOT NULL, award_binding text NOT NULL, source text NOT NULL,
+           recipient text NOT NULL, award_id uuid, verdict text NOT NULL, spec_enc bytea NOT NULL, created_us bigint NOT NULL,
+           PRIMARY KEY (area, id)
+         )",
+        "CREATE UNIQUE INDEX award_receipt_once ON award_receipt (area, event_id, award_binding, recipient)",
+        "CREATE INDEX award_receipt_recipient ON award_receipt (area, recipient, id)",
+        "CREATE INDEX award_receipt_created ON award_receipt (created_us)",
+        "CREATE TABLE contribution (
+           area text NOT NULL, id uuid NOT NULL, person text NOT NULL, kind text NOT NULL, role text NOT NULL,
+           minutes bigint NOT NULL, quantity bigint NOT NULL, score bigint, tags text NOT NULL, occur_us bigint NOT NULL,
+           recorded_by text NOT NULL, created_us bigint NOT NULL, PRIMARY KEY (area, id)
+         )",
+        "CREATE UNIQUE INDEX contribution_once ON contribution (area, person, kind, occur_us)",
+    ],
+};
+
+macro_rules! classed {
+    ($($table:literal: $($column:literal $(=> $class:ident)?),+;)+) => {
+        &[$($(($table, $column, classed!(@ $($class)?))),+),+]
     };
+    (@) => { Class::Public };
+    (@ $class:ident) => { Class::$class };
 }
 
-/// Every column, classed: ids, codes, units and instants; whoever knows no name learns none here.
-pub(crate) const COLUMNS: &[Column] = public! {
+/// Every column, classed: ids, codes, units and instants; whoever knows no name learns none here. What a
+/// receipt keeps of a person is sealed.
+pub(crate) const COLUMNS: &[Column] = classed! {
     "account": "area", "asset", "holder", "balance", "held", "version";
     "transfer": "area", "id", "asset", "value", "from_holder", "to_holder", "kind", "cause", "reverses",
         "reversed_by", "created_us";
@@ -204,6 +244,10 @@ pub(crate) const COLUMNS: &[Column] = public! {
     "award_event": "area", "event_id", "decided_us";
     "award": "area", "id", "event_id", "award_binding", "source", "recipient", "asset", "value", "transfer_id",
         "reasons", "digest", "created_us";
+    "award_receipt": "area", "id", "event_id", "award_binding", "source", "recipient", "award_id", "verdict",
+        "spec_enc" => Personal, "created_us";
+    "contribution": "area", "id", "person", "kind", "role", "minutes", "quantity", "score", "tags", "occur_us",
+        "recorded_by", "created_us";
 };
 
 const fn conflict(name: &'static str, sqlite: &'static str) -> Constraint {
@@ -221,4 +265,15 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     conflict("redemption_card", "redemption.area, redemption.card_id"),
     conflict("redemption_transfer", "redemption.area, redemption.transfer_id"),
     conflict("award_transfer", "award.area, award.transfer_id"),
+    conflict(
+        "award_receipt_once",
+        "award_receipt.area, award_receipt.event_id, award_receipt.award_binding, award_receipt.recipient",
+    ),
+    Constraint {
+        name: "contribution_once",
+        sqlite: "contribution.area, contribution.person, contribution.kind, contribution.occur_us",
+        code: ErrorCode::AlreadyExists,
+        reason: "CONTRIBUTION_EXISTS",
+        field: Some("contribution.occur_time"),
+    },
 ];

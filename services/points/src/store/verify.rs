@@ -12,7 +12,8 @@ const MOST: usize = 100;
 /// How long after its time a hold may still stand: the timer looks twice a second, but the clock may have jumped.
 const GRACE_US: i64 = 60 * 1_000_000;
 
-/// One invariant. In its statements `$1` is the area; `$2`, where it occurs, the instant before which holds must be over.
+/// One invariant. In its statements `$1` is the area; `$2`, where it occurs, the instant before which holds must be over;
+/// `$3` the one since which receipts are kept.
 pub(crate) struct Check {
     /// Its stable id.
     pub(crate) id: &'static str,
@@ -34,7 +35,7 @@ pub(crate) struct Found {
 }
 
 /// All invariants, in a stable order.
-pub(crate) const CHECKS: [Check; 6] = [
+pub(crate) const CHECKS: [Check; 7] = [
     Check {
         id: "points.zero-sum",
         title: ("每笔转账借贷相抵，每种积分合计为零", "The entries of each transfer and of each asset sum to zero"),
@@ -144,18 +145,39 @@ pub(crate) const CHECKS: [Check; 6] = [
              (SELECT 1 FROM award a WHERE a.area = t.area AND a.transfer_id = t.id)",
         ],
     },
+    Check {
+        id: "points.award-has-receipt",
+        title: ("每次奖励都有凭据", "Every award has its receipt, for as long as receipts are kept"),
+        count: "SELECT count(*) AS n FROM award WHERE area = $1",
+        broken: &[
+            "SELECT a.event_id || ' ' || a.recipient || ' without a receipt' AS what FROM award a WHERE a.area = $1 \
+             AND a.created_us >= $3 AND NOT EXISTS (SELECT 1 FROM award_receipt r WHERE r.area = a.area AND r.award_id = a.id)",
+            "SELECT r.event_id || ' ' || r.recipient || ' names another award' AS what FROM award_receipt r \
+             LEFT JOIN award a ON a.area = r.area AND a.id = r.award_id WHERE r.area = $1 AND r.award_id IS NOT NULL \
+             AND (a.event_id IS NULL OR a.event_id <> r.event_id OR a.recipient <> r.recipient)",
+        ],
+    },
 ];
 
 /// Recounts one invariant in these areas.
-pub(crate) async fn run(store: &Store, check: &Check, areas: &[String], now: Timestamp) -> Result<Found> {
+pub(crate) async fn run(
+    store: &Store,
+    check: &Check,
+    areas: &[String],
+    (now, kept): (Timestamp, Timestamp),
+) -> Result<Found> {
     let mut found = Found::default();
     for area in areas {
         let counted = all(store, check.count, [area.as_str().into()]).await?;
         found.checked += counted.first().map_or(Ok(0), |row| get::<i64>(row, "n"))?;
         for sql in check.broken {
+            let kept_only = sql.contains("$3");
             let mut values = vec![area.as_str().into()];
+            // SQLite and PostgreSQL take parameters by their number; those that a statement does not name are not bound.
+            let sql = &sql.replace("$3", "$2");
             if sql.contains("$2") {
-                values.push((now.micros() - GRACE_US).into());
+                let at = if kept_only { kept.micros() } else { now.micros() - GRACE_US };
+                values.push(at.into());
             }
             for row in all(store, &format!("{sql} LIMIT {MOST}"), values).await? {
                 found.violations.push(format!("areas/{area}: {}", get::<String>(&row, "what")?));

@@ -21,7 +21,10 @@ use linli_proto::org::{BatchGetResidentFactsRequest, BatchGetResidentFactsRespon
 use linli_proto::points as pb;
 use linli_proto::points::points_service_server::PointsService as _;
 use linli_proto::rules::evaluate_response::Answer;
-use linli_proto::rules::{AwardAnswer, BatchEvaluateRequest, BatchEvaluateResponse, EvaluateResponse, Grant};
+use linli_proto::rules::{
+    AwardAnswer, BatchEvaluateRequest, BatchEvaluateResponse, EffectiveRules, EvaluateResponse,
+    GetEffectiveRulesRequest, Grant,
+};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,6 +45,14 @@ pub(crate) struct World {
     pub(crate) grant: i64,
     pub(crate) digest: String,
     pub(crate) fault: bool,
+    /// Whether rules cannot be reached.
+    pub(crate) away: bool,
+    /// Facts that the rules declare.
+    pub(crate) declared: Vec<String>,
+    /// Every question that was answered.
+    pub(crate) questions: Vec<linli_proto::rules::EvaluateRequest>,
+    /// What stands in every answer as the rules that took part.
+    pub(crate) parts: Vec<linli_proto::rules::RulePart>,
     pub(crate) asked_org: usize,
     pub(crate) asked_rules: usize,
     /// Units of people whom org knows; others live in `grid-1`.
@@ -277,11 +288,22 @@ impl UnaryService<BatchEvaluateRequest> for StandIn<false> {
             let Some(Hook::Award(facts)) = &case.hook else { panic!("another hook") };
             let asset = facts.cap.clone().unwrap_or_default().asset;
             let grants = vec![granted(asset)];
-            EvaluateResponse { answer: Some(Answer::Award(AwardAnswer { grants })), ..EvaluateResponse::default() }
+            EvaluateResponse {
+                answer: Some(Answer::Award(AwardAnswer { grants })),
+                parts: world.parts.clone(),
+                ..EvaluateResponse::default()
+            }
         };
         let responses = request.get_ref().requests.iter().map(answer).collect();
-        let fault = world.fault;
+        let (fault, away) = (world.fault, world.away);
+        if !fault && !away {
+            world.questions.extend(request.get_ref().requests.iter().cloned());
+        }
         Box::pin(async move {
+            if away {
+                let error = Error::new(linli_kit::ErrorCode::Unavailable, "PEER_UNAVAILABLE");
+                return Err(error.into_status(&crate::texts(), linli_kernel::Lang::En, "rules.linli"));
+            }
             if fault {
                 let error = Error::new(linli_kit::ErrorCode::Unavailable, "RULE_FAULT");
                 return Err(error.into_status(&crate::texts(), linli_kernel::Lang::En, "rules.linli"));
@@ -291,8 +313,18 @@ impl UnaryService<BatchEvaluateRequest> for StandIn<false> {
     }
 }
 
+impl UnaryService<GetEffectiveRulesRequest> for StandIn<false> {
+    type Response = EffectiveRules;
+    type Future = BoxFuture<'static, Result<Response<Self::Response>, Status>>;
+
+    fn call(&mut self, _: Request<GetEffectiveRulesRequest>) -> Self::Future {
+        let facts = self.0.lock().declared.clone();
+        Box::pin(async move { Ok(Response::new(EffectiveRules { facts, ..EffectiveRules::default() })) })
+    }
+}
+
 macro_rules! serve {
-    ($org:literal) => {
+    ($org:literal, $own:ident, $request:ident => $answer:expr) => {
         impl tower_service::Service<http::Request<Body>> for StandIn<$org> {
             type Response = http::Response<Body>;
             type Error = Infallible;
@@ -302,19 +334,29 @@ macro_rules! serve {
                 Poll::Ready(Ok(()))
             }
 
-            fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-                let own = self.clone();
-                Box::pin(async move {
-                    let mut grpc = tonic::server::Grpc::new(tonic_prost::ProstCodec::default());
-                    Ok(grpc.unary(own, request).await)
-                })
+            fn call(&mut self, $request: http::Request<Body>) -> Self::Future {
+                let $own = self.clone();
+                Box::pin(async move { Ok($answer) })
             }
         }
     };
 }
 
-serve!(true);
-serve!(false);
+/// Answers one method.
+async fn answer<Q, S>(own: S, request: http::Request<Body>) -> http::Response<Body>
+where
+    Q: prost::Message + Default + Send + 'static,
+    S: UnaryService<Q>,
+    S::Response: prost::Message + Send + 'static,
+{
+    tonic::server::Grpc::new(tonic_prost::ProstCodec::<S::Response, Q>::default()).unary(own, request).await
+}
+
+serve!(true, own, request => answer::<BatchGetResidentFactsRequest, _>(own, request).await);
+serve!(false, own, request => match request.uri().path().ends_with("/GetEffectiveRules") {
+    true => answer::<GetEffectiveRulesRequest, _>(own, request).await,
+    false => answer::<BatchEvaluateRequest, _>(own, request).await,
+});
 
 fn peers(world: &Arc<Mutex<World>>, clock: Arc<ManualClock>) -> Peers {
     let (private, public) = generate_key_pair().expect("keys");
