@@ -5,10 +5,14 @@
 mod corpus;
 #[path = "sandbox/engine.rs"]
 mod engine;
+#[path = "sandbox/frozen.rs"]
+mod frozen;
 #[path = "sandbox/hostile.rs"]
 mod hostile;
 #[path = "sandbox/kept.rs"]
 mod kept;
+#[path = "sandbox/many.rs"]
+mod many;
 #[path = "sandbox/support.rs"]
 mod support;
 #[path = "sandbox/validate.rs"]

@@ -64,7 +64,7 @@ fn memory_comes_back_after_hundreds_of_attacks() {
 }
 
 #[cfg(target_os = "linux")]
-fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line of it");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
