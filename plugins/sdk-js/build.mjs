@@ -39,7 +39,8 @@ writeFileSync("dist/wit/rule.wit", `package linli:build;\nworld rule { ${include
 
 const { component } = await componentize({
   witPath: "dist/wit", world: "rule", jsSource: bundle.outputFiles[0].text,
-  sync: true, optSize: true, stubWasi: true, disableGc: true,
+  // The engine optimised for size makes tail calls, which the host refuses.
+  sync: true, optSize: false, stubWasi: true, disableGc: true,
 });
 writeFileSync("dist/rule.wasm", component);
 
