@@ -2,6 +2,7 @@
 
 mod awards;
 mod catalogues;
+mod contributions;
 mod ledger;
 mod reversals;
 mod rewards;

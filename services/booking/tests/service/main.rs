@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod concurrency;
+mod decisions;
 mod guests;
 mod households;
 mod life;

@@ -16,6 +16,7 @@ use linli_kit::testing::{TestStore, keyring, stores_with};
 use linli_proto::booking::booking_service_client::BookingServiceClient;
 use linli_proto::booking::*;
 use linli_proto::common::{Amount, InvariantCheck, Text, VerifyInvariantsRequest};
+use linli_proto::rules::{ReadDecisionsRequest, ReadDecisionsResponse};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::interceptor::InterceptedService;
@@ -42,6 +43,8 @@ pub struct Suite {
     /// Two replicas of the service on one database; calls go to them in turn.
     stacks: [Stack; 2],
     turn: AtomicUsize,
+    /// Calls booking as rules does.
+    rules: Peers,
     cancel: CancellationToken,
     pub store: TestStore,
 }
@@ -98,7 +101,10 @@ fn access() -> Access {
 async fn suite(store: TestStore) -> Suite {
     let (issuer, issuer_public) = generate_key_pair().expect("keys");
     let (own, own_public) = generate_key_pair().expect("keys");
-    let verifier = TokenVerifier::new(&issuer_public, &[("booking".to_owned(), own_public)]).expect("a verifier");
+    let (rules, rules_public) = generate_key_pair().expect("keys");
+    let verifier =
+        TokenVerifier::new(&issuer_public, &[("booking".to_owned(), own_public), ("rules".to_owned(), rules_public)])
+            .expect("a verifier");
     let verifier = Arc::new(verifier);
     let clock = Arc::new(ManualClock::new(START));
     let (local, world) = (LocalServices::default(), Arc::new(World::default()));
@@ -133,9 +139,12 @@ async fn suite(store: TestStore) -> Suite {
     };
     let first = stack_of("booking", linli_booking::build(parts.clone(), access()).await.expect("builds"));
     let second = stack_of("booking", linli_booking::build(parts, access()).await.expect("builds"));
+    local.insert("booking", first.clone());
+    let rules = Arc::new(ServiceIdentity::from_pem("rules", &rules).expect("an identity"));
+    let rules = Peers::new(rules, HashMap::from([("booking", Backend::Local(local.clone(), "booking"))]));
     let engine = store.engine().as_str();
     let signer = Signer::from_pem(issuer_key_id(), &issuer).expect("a signer");
-    Suite { world, clock, engine, signer, stacks: [first, second], turn: AtomicUsize::default(), cancel, store }
+    Suite { world, clock, engine, signer, stacks: [first, second], turn: AtomicUsize::default(), rules, cancel, store }
 }
 
 /// The reason of a refusal, or of its only bad field.
@@ -145,6 +154,17 @@ pub fn reason(status: &Status) -> String {
     match fields.as_slice() {
         [field] => field.description.rsplit('[').next().unwrap_or_default().trim_end_matches(']').to_owned(),
         _ => status.get_details_error_info().map(|info| info.reason).unwrap_or_default(),
+    }
+}
+
+/// The decisions of a hook within a day of the suite's beginning.
+pub fn window(hook: &str) -> ReadDecisionsRequest {
+    ReadDecisionsRequest {
+        parent: "areas/xinhua".into(),
+        hook: hook.into(),
+        start_time: Some(linli_kit::check::timestamp(START)),
+        end_time: Some(linli_kit::check::timestamp(START.plus_secs(86_400))),
+        ..ReadDecisionsRequest::default()
     }
 }
 
@@ -180,6 +200,15 @@ impl Suite {
         });
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.stacks.len();
         BookingServiceClient::with_interceptor(self.stacks[turn].clone(), auth)
+    }
+
+    /// What rules read of the decisions of a hook since the suite began.
+    pub async fn decisions(&self, hook: &str, page_size: i32, page_token: String) -> ReadDecisionsResponse {
+        let ctx = linli_kit::testing::ctx("areas/xinhua/people/per-rules");
+        let ctx = linli_kit::Ctx { caller: linli_kit::Caller::Service { service: "rules".into(), actor: None }, ..ctx };
+        let mut client = BookingServiceClient::new(self.rules.to("booking", &ctx));
+        let request = ReadDecisionsRequest { page_size, page_token, ..window(hook) };
+        client.read_decisions(request).await.expect("rules may").into_inner()
     }
 
     /// Makes an offering, a station and a daily schedule at 14:00; the slots, in order.

@@ -46,7 +46,7 @@ pub(crate) async fn deliver(suite: &Suite, event: &Event) -> Result<()> {
     suite.store.write("test.apply", |tx| Box::pin(awards.apply(tx, event, prepared))).await
 }
 
-async fn bind(suite: &Suite, id: &str, kinds: &[&str], cap: i64) {
+pub(crate) async fn bind(suite: &Suite, id: &str, kinds: &[&str], cap: i64) {
     let binding = pb::AwardBinding {
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         asset: "hearts".to_owned(),
@@ -267,6 +267,8 @@ async fn every_recount_notices_what_was_tampered_with() {
             ("points.stock", "UPDATE reward_stock SET redeemed = redeemed + 1"),
             ("points.cards", "UPDATE card_stamp SET units = units + 1"),
             ("points.award-once", "UPDATE award SET value = value + 1"),
+            ("points.award-has-receipt", "UPDATE award_receipt SET award_id = NULL"),
+            ("points.receipts-open", "UPDATE award_receipt SET spec_enc = reasons FROM award"),
         ];
         for (invariant, sql) in tampered {
             let write = suite.store.write("test.tamper", |tx| {

@@ -110,7 +110,7 @@ impl Suite {
         let kit = Kit { service: "points", texts: crate::texts(), clock: clock.clone() };
         let parts = ServiceParts {
             kit,
-            store: linli_kit::store::Store::clone(&store),
+            store: linli_kit::store::Store::clone(&store).with_constraints(crate::CONSTRAINTS),
             peers: peers(&world, clock.clone()),
             keyring: Arc::new(keyring()),
             log: EventLog::new(linli_kit::store::Store::clone(&store)),
