@@ -15,7 +15,9 @@ use wit_parser::Resolve;
 /// The one engine of the process.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(EngineConfig { cached_bytes: 1 << 20, ..EngineConfig::embedded() }).expect("it starts"))
+    ENGINE.get_or_init(|| {
+        Engine::new(EngineConfig { cached_bytes: 1 << 20, ..EngineConfig::embedded() }).expect("it starts")
+    })
 }
 
 /// A guest of the hook that answers with the bytes of the first setting, a list of numbers.
@@ -78,6 +80,16 @@ fn guest(hook: &str, world: &str, function: &str) -> Vec<u8> {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("the metadata fits");
     let encoded = ComponentEncoder::default().module(&module).and_then(|mut encoder| encoder.encode());
     encoded.expect("the guest fits its world")
+}
+
+/// Puts a well-formed component of every hook into the first directory that the command line names, so that there is
+/// something to break.
+pub fn write_seeds() {
+    let Some(dir) = std::env::args().skip(1).find(|arg| !arg.starts_with('-')) else { return };
+    for (hook, world, function) in WORLDS {
+        let path = std::path::Path::new(&dir).join(format!("seed-{hook}.wasm"));
+        std::fs::write(path, guest(hook, world, function)).expect("the corpus can be written");
+    }
 }
 
 /// Questions made of bytes; what is used up reads as zeros.

@@ -4,10 +4,14 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::fuzz;
 use crate::manifests;
 use crate::parts::Parts;
 use crate::repo::{Repo, run};
 use crate::tools::{self, Tool};
+
+/// How long CI runs each fuzz target; by hand it may be hours.
+const FUZZ_SECONDS: u32 = 45;
 
 /// Everything: `lint`, then README's two commands, verbatim.
 pub(crate) fn ci(repo: &Repo) -> Result<()> {
@@ -16,6 +20,7 @@ pub(crate) fn ci(repo: &Repo) -> Result<()> {
         return parts.finish();
     }
     checks(repo, &mut parts);
+    parts.run("fuzz", || fuzz::fuzz(repo, FUZZ_SECONDS));
     parts.run("README: demo", || repo.run("tests/readme.sh", &["demo"]));
     parts.run("README: test", || repo.run("tests/readme.sh", &["test"]));
     parts.finish()

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod ci;
 mod cluster;
 mod demo;
+mod fuzz;
 mod generate;
 mod handoff;
 mod manifests;
@@ -57,6 +58,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Fuzzes uploads and the boundary to the guests; builds once, in a target directory of its own
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 45)]
+        seconds: u32,
+    },
     /// Looks for every tool and says how to get those that are missing
     Doctor {
         /// Installs what is missing, where that needs no more than a package's name
@@ -87,6 +94,7 @@ fn run(task: Task) -> Result<()> {
         Task::Plugins => demo::plugins(&repo),
         Task::Generate => generate::run(repo.root()),
         Task::Bench { args } => demo::bench(&repo, &args),
+        Task::Fuzz { seconds } => fuzz::fuzz(&repo, seconds),
         Task::Doctor { install } => tools::doctor(&repo, install),
         Task::Matrix => demo::matrix(&repo),
     }

@@ -9,7 +9,7 @@ use crate::support::{built, guest, patient};
 
 #[tokio::test]
 async fn a_script_is_validated_and_evaluated_under_limits_of_its_own() {
-    let script = built("js-sample");
+    let script = built("hearts");
     assert_eq!((kind_of(&script), kind_of(&built("haircut"))), (Kind::Script, Kind::Native));
     let worker = std::path::Path::new(env!("CARGO_BIN_EXE_linli-engine-worker"));
     let report = run(worker, &script, &patient(), &[]).await.expect("the child starts");
