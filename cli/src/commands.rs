@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod completions;
+pub mod decision;
 pub mod demo;
 pub mod import;
 pub mod output;

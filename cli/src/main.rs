@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use linli::client::ConnectArgs;
-use linli::commands::{apply, completions, demo, import, output, plugin, resources, serve, token, verify};
+use linli::commands::{apply, completions, decision, demo, import, output, plugin, resources, serve, token, verify};
 
 /// linli 邻里 runs the everyday life of an urban community.
 #[derive(Parser)]
@@ -34,8 +34,10 @@ enum Command {
     Get(resources::GetArgs),
     /// List resources
     List(resources::ListArgs),
-    /// Build, check, upload and activate rule plugins
+    /// Write, test, upload, try and put in force the community's rules
     Plugin(plugin::Args),
+    /// Read out a decision: what was asked, what was known, which rule said what
+    Decision(decision::Args),
     /// Recount the invariants of a live suite
     Verify(verify::Args),
     /// Print every setting with its default
@@ -46,8 +48,8 @@ enum Command {
 
 fn main() -> ExitCode {
     // The validating child: no runtime, no configuration, nothing but the component on standard input.
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == linli_rules::validate::ARGUMENT) {
-        return linli_rules::validate::child_main();
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == linli_rules_engine::validate::ARGUMENT) {
+        return linli_rules_engine::validate::child_main();
     }
     // One TLS provider for the whole process, before anything else can choose another.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
@@ -84,6 +86,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Get(args) => return resources::get(args, &connect()?).await,
         Command::List(args) => return resources::list(args, &connect()?).await,
         Command::Plugin(args) => return plugin::run(args, &cli.connect).await,
+        Command::Decision(args) => return decision::run(args, &connect()?).await,
         Command::Verify(args) => return verify::run(args, &connect()?).await,
         Command::Config => output::line(linli::config::DEFAULTS.trim_end()),
         Command::Completions(args) => return completions::run(args, &mut Cli::command()),

@@ -36,15 +36,15 @@ pub fn build(plugin_dir: &Path, out_dir: &Path) -> Result<Built> {
     package(&toolchain, &plugin, out_dir)
 }
 
-/// Builds every plugin below `plugins_dir` (the directories with a `plugin.yaml`) in one run of cargo.
+/// Builds every Rust plugin below `plugins_dir` (the directories with a `plugin.yaml` and a `Cargo.toml`) in one run of cargo.
 pub fn build_all(plugins_dir: &Path, out_dir: &Path) -> Result<Vec<Built>> {
     let mut dirs: Vec<PathBuf> = fs::read_dir(plugins_dir)
         .with_context(|| format!("read {}", plugins_dir.display()))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|dir| dir.join("plugin.yaml").is_file())
+        .filter(|dir| dir.join("plugin.yaml").is_file() && dir.join("Cargo.toml").is_file())
         .collect();
     dirs.sort();
-    ensure!(!dirs.is_empty(), "{}: no directory with a plugin.yaml", plugins_dir.display());
+    ensure!(!dirs.is_empty(), "{}: no crate with a plugin.yaml", plugins_dir.display());
     let plugins = dirs.iter().map(|dir| Plugin::at(dir)).collect::<Result<Vec<_>>>()?;
     let toolchain = Toolchain::find()?;
     compile(&toolchain, &plugins)?;
@@ -217,19 +217,27 @@ fn package(toolchain: &Toolchain, plugin: &Plugin, out_dir: &Path) -> Result<Bui
         .module(&module)
         .and_then(|encoder| encoder.validate(true).encode())
         .with_context(|| format!("{}: the module is no linli:rules component", plugin.name))?;
+    keep(&plugin.name, "wasm", &component, out_dir, toolchain.describe())
+}
+
+/// Writes a rule's bytes to `OUT_DIR/NAME.ENDING`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn keep(name: &str, ending: &str, bytes: &[u8], out_dir: &Path, toolchain: String) -> Result<Built> {
     fs::create_dir_all(out_dir).with_context(|| format!("create {}", out_dir.display()))?;
-    let path = out_dir.join(format!("{}.wasm", plugin.name));
-    // A reader never sees half a file, and an unchanged component keeps its time stamp.
-    if fs::read(&path).ok().as_deref() != Some(component.as_slice()) {
-        let partial = out_dir.join(format!(".{}.{}.partial", plugin.name, std::process::id()));
-        fs::write(&partial, &component).with_context(|| format!("write {}", partial.display()))?;
+    let path = out_dir.join(format!("{name}.{ending}"));
+    // A reader never sees half a file, and unchanged bytes keep their time stamp.
+    if fs::read(&path).ok().as_deref() != Some(bytes) {
+        let partial = out_dir.join(format!(".{name}.{}.partial", std::process::id()));
+        fs::write(&partial, bytes).with_context(|| format!("write {}", partial.display()))?;
         fs::rename(&partial, &path).with_context(|| format!("write {}", path.display()))?;
     }
     Ok(Built {
-        name: plugin.name.clone(),
-        digest_sha256_hex: hex::encode(Sha256::digest(&component)),
-        bytes_len: u64::try_from(component.len())?,
-        toolchain: toolchain.describe(),
+        name: name.to_owned(),
+        digest_sha256_hex: hex::encode(Sha256::digest(bytes)),
+        bytes_len: u64::try_from(bytes.len())?,
+        toolchain,
         path,
     })
 }

@@ -1,9 +1,10 @@
 //! The mutation check: moves each threshold by one and asks whether any case would have noticed.
 //! Never: changes what an author wrote, or judges a rule whose cases do not pass.
 
-use linli_rules_engine::Outcome;
 use linli_rules_engine::manifest::SettingDecl;
+use linli_rules_engine::table::{Asked, Table};
 use linli_rules_engine::types::{Context, SettingValue};
+use linli_rules_engine::{Outcome, Question};
 use serde_json::{Value, json};
 
 use crate::case::Case;
@@ -81,7 +82,40 @@ pub fn try_mutants(rule: &Rule, cases: &[(Case, Context)]) -> Tried {
         relying.into_iter().all(|(case, context)| ask(rule, &mutant.within(context), case).passed)
     };
     let survivors = mutants.iter().filter(survives).map(|mutant| survivor(rule, mutant, cases)).collect();
-    Tried { mutants: mutants.len(), survivors }
+    let mut tried = Tried { mutants: mutants.len(), survivors };
+    if let Some(table) = rule.table() {
+        try_rows(rule, table, cases, &mut tried);
+    }
+    tried
+}
+
+/// Tries a table with one number or one comparison of its rows changed.
+fn try_rows(rule: &Rule, table: &Table, cases: &[(Case, Context)], tried: &mut Tried) {
+    // Changed defaults were tried already.
+    let rows = table.mutants().into_iter().filter(|(_, mutant)| mutant.manifest() == table.manifest());
+    for (what, mutant) in rows {
+        tried.mutants += 1;
+        let passes = |(case, context): &(Case, Context)| {
+            let budget = ask(rule, context, case).fuel_budget;
+            let came = mutant.evaluate(context, asked(&case.question), budget).map(|(outcome, _)| outcome);
+            case.expect.as_ref().is_none_or(|expect| expect.admits(&case.question, &came))
+        };
+        if cases.iter().all(passes) {
+            let remedy = "add a case on each side of what the row says there, or leave the row out if no case can tell";
+            tried.survivors.push(Survivor { what, remedy: remedy.to_owned() });
+        }
+    }
+}
+
+fn asked(question: &Question) -> Asked<'_> {
+    match question {
+        Question::Eligibility(asked) => Asked::Eligibility(asked),
+        Question::Price(asked) => Asked::Price(asked),
+        Question::Priority(asked) => Asked::Priority(asked),
+        Question::Award(asked) => Asked::Award(asked),
+        Question::Track(asked) => Asked::Track(asked),
+        Question::Thresholds(asked) => Asked::Thresholds(asked),
+    }
 }
 
 fn accepted(rule: &Rule, mutant: &Mutant) -> bool {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use linli_rules_engine::table::Table;
 use linli_rules_engine::types::Context;
 use linli_rules_engine::{Engine, EngineConfig, Fault, LoadError, Outcome, Plugin};
 
@@ -14,6 +15,8 @@ use crate::{settings, tell};
 pub struct Rule {
     engine: Engine,
     plugin: Arc<Plugin>,
+    /// The document, where the rule is one.
+    table: Option<Arc<Table>>,
 }
 
 impl Rule {
@@ -23,7 +26,7 @@ impl Rule {
     /// Everything that speaks against the bytes.
     pub fn load(bytes: &[u8]) -> Result<Self, LoadError> {
         let engine = Engine::new(EngineConfig::embedded()).map_err(|error| LoadError::Compile(error.to_string()))?;
-        Ok(Self { plugin: engine.load(bytes)?, engine })
+        Self::on(engine, bytes)
     }
 
     /// Another rule on the same engine.
@@ -31,7 +34,19 @@ impl Rule {
     /// # Errors
     /// Everything that speaks against the bytes.
     pub fn sibling(&self, bytes: &[u8]) -> Result<Self, LoadError> {
-        Ok(Self { plugin: self.engine.load(bytes)?, engine: self.engine.clone() })
+        Self::on(self.engine.clone(), bytes)
+    }
+
+    fn on(engine: Engine, bytes: &[u8]) -> Result<Self, LoadError> {
+        let plugin = engine.load(bytes)?;
+        // It was parsed by the engine already, and is parsed once more for its mutants.
+        let table = if Table::looks_like(bytes) { Table::parse(bytes).ok().map(Arc::new) } else { None };
+        Ok(Self { engine, plugin, table })
+    }
+
+    /// The document, where the rule is one.
+    pub fn table(&self) -> Option<&Table> {
+        self.table.as_deref()
     }
 
     /// The loaded plugin.

@@ -35,10 +35,10 @@ fn linli() -> Command {
 
 /// What a command came to.
 #[derive(Debug)]
-struct Ran {
-    ok: bool,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) ok: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 fn run(command: &mut Command) -> Ran {
@@ -48,33 +48,33 @@ fn run(command: &mut Command) -> Ran {
 }
 
 /// Somebody at a terminal, with a suite and a token.
-struct Terminal {
-    server: String,
-    token: String,
+pub(crate) struct Terminal {
+    pub(crate) server: String,
+    pub(crate) token: String,
 }
 
 impl Terminal {
     /// The operator of a test's suite, with a token that the binary itself has made.
-    fn operator(suite: &TestSuite) -> Self {
+    pub(crate) fn operator(suite: &TestSuite) -> Self {
         let dir = suite.config.data_dir.display().to_string();
         let token = run(linli().args(["token", "systems/operator", "--data-dir", &dir]));
         assert!(token.ok, "{token:?}");
         Self { server: format!("http://{}", suite.gateway()), token: token.out.trim().to_owned() }
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         run(linli().args(args).args(["--server", &self.server, "--token", &self.token]))
     }
 
     /// Runs what must succeed; answers its output.
-    fn says(&self, args: &[&str]) -> String {
+    pub(crate) fn says(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert!(ran.ok, "{args:?}: {ran:?}");
         ran.out
     }
 
     /// Runs what must fail; answers what it tells.
-    fn fails(&self, args: &[&str]) -> String {
+    pub(crate) fn fails(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert!(!ran.ok, "{args:?} should have failed: {ran:?}");
         ran.err
@@ -139,7 +139,7 @@ async fn a_served_suite_takes_the_token_that_the_binary_makes_and_drains_when_to
 }
 
 /// The file of a resource that somebody got wrong.
-fn document(dir: &Path, name: &str, text: &str) -> String {
+pub(crate) fn document(dir: &Path, name: &str, text: &str) -> String {
     let path = dir.join(name);
     std::fs::write(&path, text).expect("a file");
     path.display().to_string()

@@ -19,4 +19,8 @@ mod profiles;
 #[cfg(test)]
 mod revocation;
 #[cfg(test)]
+mod rule_life;
+#[cfg(test)]
+mod rule_origin;
+#[cfg(test)]
 mod setting;

@@ -46,7 +46,7 @@ async fn valid_version(op: &Actor, parent: &str, plugin: &str) -> String {
         request_id: request_id(),
     };
     let made = op.rules().create_plugin(request).await.expect("a plugin").into_inner();
-    let header = pb::UploadHeader { parent: made.name, digest: String::new(), request_id: request_id() };
+    let header = pb::UploadHeader { parent: made.name, request_id: request_id(), ..Default::default() };
     let message = |data| pb::UploadPluginVersionRequest { data: Some(data) };
     let mut messages = vec![message(pb::upload_plugin_version_request::Data::Header(header))];
     let component = component(plugin);

@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// The version that is put in force.
     #[arg(long, required_unless_present = "file", value_name = "areas/AREA/pluginVersions/ID")]
     version: Option<String>,
-    /// The hook, such as booking-eligibility, booking-price, booking-priority or points-award.
+    /// The hook: booking-eligibility, booking-price, booking-priority, points-award, deliberation-track or deliberation-thresholds.
     #[arg(long, required_unless_present = "file")]
     hook: Option<String>,
     /// Settings, such as per-month=1 or kinds=[haircut].

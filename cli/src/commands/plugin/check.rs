@@ -6,19 +6,20 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use linli_kernel::Lang;
 use linli_proto::rules::Setting;
-use linli_rules::engine::manifest::{SettingDecl, Text};
-use linli_rules::engine::types::SettingValue;
-use linli_rules::validate::{self, Report, ValidateLimits};
+use linli_rules_engine::manifest::{SettingDecl, Text};
+use linli_rules_engine::types::SettingValue;
+use linli_rules_engine::validate::{self, Report, ValidateLimits};
 
-use super::{component, settings};
+use super::{form, settings};
 use crate::commands::output;
 
-/// Checks a component.
+/// Checks a component or a table.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  linli plugin validate plugins/target/components/haircut.wasm\n  \
-                        linli plugin validate haircut.wasm --setting per-month=2 --setting elders-first=false")]
+                        linli plugin validate haircut.wasm --setting per-month=2 --setting elders-first=false\n  \
+                        linli plugin validate rule.yaml")]
 pub(super) struct Args {
-    /// The component.
+    /// The component or table.
     file: PathBuf,
     /// Settings with which it is tried, such as per-month=1 or kinds=[haircut].
     #[arg(long = "setting", value_name = "KEY=VALUE", value_parser = settings::parse)]
@@ -26,7 +27,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, lang: Lang) -> Result<ExitCode> {
-    let bytes = component(&args.file)?;
+    let bytes = form::packed(&args.file)?;
     let own = std::env::current_exe().context("find this very binary, which does the check in a child")?;
     let given: Vec<_> = args.settings.iter().filter_map(settings::native).collect();
     let report = validate::run(&own, &bytes, &ValidateLimits::default(), &given).await;

@@ -1,4 +1,5 @@
-//! `linli plugin new`: a plugin that builds and passes validation as it is written, to be changed from there.
+//! `linli plugin new`: a rule that builds and passes its cases as it is written, to be changed from there.
+//! Never: fetches anything.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,53 +9,106 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::commands::output;
 
-const LIB: &str = include_str!("scaffold/lib.rs.txt");
-const MANIFEST: &str = include_str!("scaffold/Cargo.toml.txt");
-const SHEET: &str = include_str!("scaffold/plugin.yaml.txt");
+const RUST: &[(&str, &str)] = &[
+    ("Cargo.toml", include_str!("scaffold/rust/Cargo.toml.txt")),
+    ("plugin.yaml", include_str!("scaffold/rust/plugin.yaml.txt")),
+    ("src/lib.rs", include_str!("scaffold/rust/lib.rs.txt")),
+    ("vectors.yaml", include_str!("scaffold/rust/vectors.yaml.txt")),
+];
+const JS: &[(&str, &str)] = &[
+    ("package.json", include_str!("scaffold/js/package.json.txt")),
+    ("rule.js", include_str!("scaffold/js/rule.js.txt")),
+    ("vectors.yaml", include_str!("scaffold/js/vectors.yaml.txt")),
+];
+const TABLE: &[(&str, &str)] = &[
+    ("rule.yaml", include_str!("scaffold/table/rule.yaml.txt")),
+    ("quotas.csv", include_str!("scaffold/table/quotas.csv.txt")),
+    ("vectors.yaml", include_str!("scaffold/table/vectors.yaml.txt")),
+];
 
-/// Writes the beginnings of a plugin.
+/// How a rule is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Lang {
+    /// Rust: the fastest, for programmers.
+    #[default]
+    Rust,
+    /// JavaScript on QuickJS, for those who know it.
+    Js,
+    /// A table, for whoever can fill a spreadsheet.
+    Table,
+}
+
+/// Writes the beginnings of a rule.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  linli plugin new queue-by-age   # writes plugins/queue-by-age, a member of the workspace there"
+    after_help = "Examples:\n  linli plugin new queue-by-age                  # Rust: plugins/queue-by-age, a member of the workspace there\n  \
+                        linli plugin new monthly-quota --lang table    # a table: no compiler needed\n  \
+                        linli plugin new tea-price --lang js\n\n\
+                        Each builds and passes its own vectors.yaml as it is written; nothing is fetched."
 )]
 pub(super) struct Args {
     /// Name: a-z, 0-9 and hyphen.
     name: String,
-    /// Workspace of plugins, with the SDK in its directory sdk.
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t)]
+    lang: Lang,
+    /// Where plugins lie; for Rust the workspace with the SDK in its directory sdk.
     #[arg(long, default_value = "plugins", value_name = "DIR")]
     plugins: PathBuf,
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let dir = write(&args.name, &args.plugins)?;
-    output::say("It refuses who is younger than a setting says. Change src/lib.rs, then:");
-    output::say(format!("  (cd {} && cargo test -p linli-plugin-{})", args.plugins.display(), args.name));
-    output::say(format!("  linli plugin build {}", dir.display()));
-    output::data(&dir.display().to_string())?;
+    let dir = write(&args.name, args.lang, &args.plugins)?;
+    let (plugins, shown) = (args.plugins.display(), dir.display());
+    output::say(match args.lang {
+        Lang::Rust => format!(
+            "It refuses who is younger than a setting says. Change src/lib.rs, then:\n  (cd {plugins} && cargo test -p linli-plugin-{})",
+            args.name
+        ),
+        Lang::Js => "It refuses who is younger than a setting says. Change rule.js, then:".to_owned(),
+        Lang::Table => "It says who may come how often. Change quotas.csv in any spreadsheet, then:".to_owned(),
+    });
+    output::say(format!("  linli plugin test {shown}\n  linli plugin build {shown}"));
+    output::data(&shown.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(name: &str, plugins: &Path) -> Result<PathBuf> {
+fn write(name: &str, lang: Lang, plugins: &Path) -> Result<PathBuf> {
     linli_kernel::Slug::new(name).map_err(|e| anyhow::anyhow!("{name:?} is no name of a plugin: {e}"))?;
     ensure!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{name:?}: the name of a plugin begins with a letter");
-    let workspace = plugins.join("Cargo.toml");
-    let text = fs::read_to_string(&workspace).with_context(|| {
-        format!("{}: no workspace of plugins here; say where it is with --plugins", workspace.display())
-    })?;
-    let joined = with_member(&text, name).with_context(|| format!("{}: no `members = [...]`", workspace.display()))?;
+    let files = match lang {
+        Lang::Rust => RUST,
+        Lang::Js => JS,
+        Lang::Table => TABLE,
+    };
+    let joined = if lang == Lang::Rust { Some(workspace(name, plugins)?) } else { None };
     let dir = plugins.join(name);
     if dir.exists() {
         bail!("{} is there already", dir.display());
     }
-    fs::create_dir_all(dir.join("src")).with_context(|| dir.display().to_string())?;
-    for (file, template) in [("Cargo.toml", MANIFEST), ("plugin.yaml", SHEET), ("src/lib.rs", LIB)] {
+    for (file, template) in files {
         let path = dir.join(file);
-        fs::write(&path, fill(template, name)).with_context(|| path.display().to_string())?;
+        let told = || path.display().to_string();
+        fs::create_dir_all(path.parent().unwrap_or(&dir)).with_context(told)?;
+        fs::write(&path, fill(template, name)).with_context(told)?;
     }
-    if joined != text {
-        fs::write(&workspace, joined).with_context(|| workspace.display().to_string())?;
+    if let Some((path, text)) = joined {
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
     }
     Ok(dir)
+}
+
+/// The workspace's manifest with the plugin as a member.
+fn workspace(name: &str, plugins: &Path) -> Result<(PathBuf, String)> {
+    let path = plugins.join("Cargo.toml");
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!(
+            "{}: no workspace of Rust plugins here; say where it is with --plugins, or take --lang table or js",
+            path.display()
+        )
+    })?;
+    let joined = with_member(&text, name).with_context(|| format!("{}: no `members = [...]`", path.display()))?;
+    Ok((path, joined))
 }
 
 fn fill(template: &str, name: &str) -> String {
@@ -93,13 +147,34 @@ mod tests {
         let temporary = tempfile::tempdir().expect("a directory");
         let root = temporary.path();
         fs::write(root.join("Cargo.toml"), "[workspace]\nmembers = [\"sdk\", \"haircut\"]\n").expect("written");
-        let dir = write("queue-by-age", root).expect("a plugin");
+        let dir = write("queue-by-age", Lang::Rust, root).expect("a plugin");
         let workspace = fs::read_to_string(root.join("Cargo.toml")).expect("read");
         assert!(workspace.contains("\"haircut\", \"queue-by-age\"]"), "{workspace}");
         let source = fs::read_to_string(dir.join("src/lib.rs")).expect("read");
         assert!(source.contains("struct QueueByAge;") && !source.contains("{Type}"), "{source}");
         assert!(fs::read_to_string(dir.join("Cargo.toml")).expect("read").contains("name = \"queue_by_age\""));
-        assert!(write("queue-by-age", root).is_err(), "a plugin is never overwritten");
-        assert!(write("Queue", root).is_err() && write("1st", root).is_err());
+        assert!(write("queue-by-age", Lang::Rust, root).is_err(), "a plugin is never overwritten");
+        assert!(dir.join("vectors.yaml").is_file());
+        assert!(write("Queue", Lang::Rust, root).is_err() && write("1st", Lang::Rust, root).is_err());
+    }
+
+    #[test]
+    fn a_new_table_passes_its_own_cases_and_they_notice_every_change() {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let dir = write("monthly-quota", Lang::Table, temporary.path()).expect("a table");
+        let bytes = crate::commands::plugin::form::packed(&dir.join("rule.yaml")).expect("packed");
+        let rule = linli_authoring::Rule::load(&bytes).expect("a rule");
+        let text = fs::read_to_string(dir.join("vectors.yaml")).expect("cases");
+        let cases = linli_authoring::parse("vectors.yaml", &text).expect("cases");
+        let cases: Vec<_> = cases
+            .into_iter()
+            .map(|case| (case.clone(), rule.context("vectors.yaml", &case).expect("settings")))
+            .collect();
+        for (case, context) in &cases {
+            let ran = linli_authoring::ask(&rule, context, case);
+            assert!(ran.passed, "{}: {}", case.name, ran.told());
+        }
+        let tried = linli_authoring::try_mutants(&rule, &cases);
+        assert!(tried.mutants > 4 && tried.survivors.is_empty(), "{tried:#?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use linli_proto::rules::setting::Value;
 use linli_proto::rules::{Codes, Numbers, Setting};
-use linli_rules::engine::types::{Setting as Native, SettingValue};
+use linli_rules_engine::types::{Setting as Native, SettingValue};
 
 /// Reads `key=value`: a flag, a whole number, a code, or a list in brackets of either.
 pub(super) fn parse(text: &str) -> Result<Setting, String> {
@@ -42,6 +42,19 @@ pub(super) fn native(setting: &Setting) -> Option<Native> {
     Some(Native { key: setting.key.clone(), value })
 }
 
+/// A setting as `--setting` takes it.
+pub(super) fn text(setting: &Setting) -> String {
+    let value = match &setting.value {
+        None => String::new(),
+        Some(Value::Flag(flag)) => flag.to_string(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Choice(code)) => code.clone(),
+        Some(Value::Numbers(list)) => format!("{:?}", list.values),
+        Some(Value::Codes(list)) => format!("[{}]", list.values.join(",")),
+    };
+    format!("{}={value}", setting.key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +68,13 @@ mod tests {
         assert_eq!(value("a=[1, 2]"), Value::Numbers(Numbers { values: vec![1, 2] }));
         assert_eq!(value("a=[haircut]"), Value::Codes(Codes { values: vec!["haircut".into()] }));
         assert!(parse("a").is_err() && parse("=1").is_err() && parse("a=").is_err());
+    }
+
+    #[test]
+    fn a_setting_reads_as_it_is_said() {
+        for said in ["a=true", "a=-3", "a=hearts", "a=[haircut,mending]"] {
+            assert_eq!(text(&parse(said).expect(said)), said);
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ async fn terms_of(connection: &Connection, area: &str, binding: &str) -> Result<
         return Ok(None);
     };
     let mut digests = HashSet::new();
-    for rule in &rules.bindings {
+    for rule in bindings(&rules) {
         let request = GetPluginVersionRequest { name: rule.plugin_version.clone() };
         let version = connection.repeat("GetPluginVersion", || {
             let (mut client, request) = (connection.rules(), request.clone());
@@ -70,7 +70,7 @@ async fn terms_of(connection: &Connection, area: &str, binding: &str) -> Result<
         });
         digests.extend(if_readable(version.await)?.map(|version| version.digest));
     }
-    let changed = rules.bindings.iter().filter_map(|rule| rule.update_time).chain(found.update_time);
+    let changed = bindings(&rules).filter_map(|rule| rule.update_time).chain(found.update_time);
     Ok(Some(Terms { since: changed.map(order).max().unwrap_or_default(), digests }))
 }
 
@@ -85,7 +85,14 @@ fn if_readable<T>(answer: Result<T, CallError>) -> Result<Option<T>> {
 
 /// The rules in force at a hook; none when the caller may not know.
 pub(super) async fn in_force(connection: &Connection, area: &str, hook: &str, kind: &str) -> Result<Vec<RuleBinding>> {
-    Ok(effective(connection, area, hook, kind).await?.map(|rules| rules.bindings).unwrap_or_default())
+    Ok(effective(connection, area, hook, kind)
+        .await?
+        .map(|rules| bindings(&rules).cloned().collect())
+        .unwrap_or_default())
+}
+
+fn bindings(rules: &EffectiveRules) -> impl Iterator<Item = &RuleBinding> {
+    rules.rules.iter().filter_map(|rule| rule.rule_binding.as_ref())
 }
 
 async fn effective(connection: &Connection, area: &str, hook: &str, kind: &str) -> Result<Option<EffectiveRules>> {
