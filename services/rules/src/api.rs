@@ -115,6 +115,106 @@ impl RulesService for Api {
         self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.delete_rule_binding(&ctx, msg).await }).await
     }
 
+    async fn get_upload(&self, request: Request<pb::GetUploadRequest>) -> Answer<pb::Upload> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_upload(&ctx, &msg).await }).await
+    }
+
+    async fn release_plugin_version(
+        &self,
+        request: Request<pb::ReleasePluginVersionRequest>,
+    ) -> Answer<pb::PluginVersion> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.release_plugin_version(&ctx, msg).await })
+            .await
+    }
+
+    async fn list_plugin_notices(
+        &self,
+        request: Request<pb::ListPluginNoticesRequest>,
+    ) -> Answer<pb::ListPluginNoticesResponse> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.list_plugin_notices(&ctx, &msg).await })
+            .await
+    }
+
+    async fn get_author_key(&self, request: Request<pb::GetAuthorKeyRequest>) -> Answer<pb::AuthorKey> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_author_key(&ctx, &msg).await }).await
+    }
+
+    async fn list_author_keys(
+        &self,
+        request: Request<pb::ListAuthorKeysRequest>,
+    ) -> Answer<pb::ListAuthorKeysResponse> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.list_author_keys(&ctx, &msg).await }).await
+    }
+
+    async fn create_author_key(&self, request: Request<pb::CreateAuthorKeyRequest>) -> Answer<pb::AuthorKey> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.create_author_key(&ctx, msg).await }).await
+    }
+
+    async fn update_author_key(&self, request: Request<pb::UpdateAuthorKeyRequest>) -> Answer<pb::AuthorKey> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.update_author_key(&ctx, msg).await }).await
+    }
+
+    async fn delete_author_key(&self, request: Request<pb::DeleteAuthorKeyRequest>) -> Answer<()> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.delete_author_key(&ctx, msg).await }).await
+    }
+
+    async fn get_rules_policy(&self, request: Request<pb::GetRulesPolicyRequest>) -> Answer<pb::RulesPolicy> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_rules_policy(&ctx, &msg).await }).await
+    }
+
+    async fn update_rules_policy(&self, request: Request<pb::UpdateRulesPolicyRequest>) -> Answer<pb::RulesPolicy> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.update_rules_policy(&ctx, msg).await }).await
+    }
+
+    async fn create_rule_change(&self, request: Request<pb::CreateRuleChangeRequest>) -> Answer<pb::RuleChange> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.create_rule_change(&ctx, msg).await }).await
+    }
+
+    async fn get_rule_change(&self, request: Request<pb::GetRuleChangeRequest>) -> Answer<pb::RuleChange> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.get_rule_change(&ctx, &msg).await }).await
+    }
+
+    async fn list_rule_changes(
+        &self,
+        request: Request<pb::ListRuleChangesRequest>,
+    ) -> Answer<pb::ListRuleChangesResponse> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.list_rule_changes(&ctx, &msg).await }).await
+    }
+
+    async fn approve_rule_change(&self, request: Request<pb::ApproveRuleChangeRequest>) -> Answer<pb::RuleChange> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.approve_rule_change(&ctx, msg).await }).await
+    }
+
+    async fn promote_rule_change(&self, request: Request<pb::PromoteRuleChangeRequest>) -> Answer<pb::RuleChange> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.promote_rule_change(&ctx, msg).await }).await
+    }
+
+    async fn withdraw_rule_change(&self, request: Request<pb::WithdrawRuleChangeRequest>) -> Answer<pb::RuleChange> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.withdraw_rule_change(&ctx, msg).await })
+            .await
+    }
+
+    async fn roll_back_rule_binding(&self, request: Request<pb::RollBackRuleBindingRequest>) -> Answer<pb::RuleChange> {
+        self.app
+            .parts
+            .kit
+            .unary(request, |ctx, msg| async move { self.app.roll_back_rule_binding(&ctx, msg).await })
+            .await
+    }
+
+    async fn simulate_rule(&self, request: Request<pb::SimulateRuleRequest>) -> Answer<Operation> {
+        self.app.parts.kit.unary(request, |ctx, msg| async move { self.app.simulate_rule(&ctx, msg).await }).await
+    }
+
     async fn get_effective_rules(&self, request: Request<pb::GetEffectiveRulesRequest>) -> Answer<pb::EffectiveRules> {
         self.app
             .parts

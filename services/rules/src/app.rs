@@ -3,15 +3,21 @@
 mod answers;
 mod bindings;
 mod catalogues;
+mod changes;
 mod effective;
 mod evaluate;
 mod evaluator;
 mod facts;
 mod keys;
+mod noted;
 mod notices;
 mod plugins;
 mod policy;
+mod quarantine;
+mod simulate;
+mod spoken;
 mod sweep;
+mod tally;
 mod turns;
 mod upload;
 mod validation;
@@ -20,7 +26,7 @@ mod verify;
 mod versions;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use linli_access::Access;
 use linli_kit::catalogue::Catalogue;
@@ -63,6 +69,10 @@ pub(crate) struct App {
     evaluator: Evaluator,
     validator: Validator,
     in_force: effective::InForce,
+    tallies: tally::Tallies,
+    faults: quarantine::Faults,
+    /// Itself, for work that outlives a call.
+    me: Weak<App>,
 }
 
 impl App {
@@ -74,19 +84,27 @@ impl App {
         let artefacts = settings.artefacts;
         validation::start(&parts, &operations, validator.clone(), artefacts.clone());
         sweep::start(&parts, artefacts.clone());
-        let store = &parts.store;
-        Ok(Arc::new(Self {
+        let evaluator = Evaluator::start(artefacts.clone(), settings.engine)?;
+        let tallies = tally::Tallies::default();
+        tallies.start(&parts);
+        let store = parts.store.clone();
+        let app = Arc::new_cyclic(|me| Self {
             plugins: Catalogue::new(store.clone(), "plugins", "linli/Plugin"),
             bindings: Catalogue::new(store.clone(), "ruleBindings", "linli/RuleBinding").filterable(&["hook"]),
-            keys: Catalogue::new(store.clone(), "authorKeys", "linli/AuthorKey").filterable(&["disabled"]),
-            evaluator: Evaluator::start(artefacts.clone(), settings.engine)?,
+            keys: Catalogue::new(store, "authorKeys", "linli/AuthorKey").filterable(&["disabled"]),
+            evaluator,
             artefacts,
             validator,
             in_force: effective::InForce::default(),
+            tallies,
+            faults: quarantine::Faults::default(),
+            me: me.clone(),
             operations,
             parts,
             access,
-        }))
+        });
+        changes::start(&app);
+        Ok(app)
     }
 
     fn hash(&self, ctx: &Ctx, request: &impl prost::Message) -> [u8; 32] {

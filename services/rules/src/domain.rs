@@ -1,4 +1,7 @@
-//! What the rules service decides, as pure functions and types. Never: a row, a message, a clock.
+//! Pure parts of the rules service. Never: rows, requests, a clock.
 
+pub(crate) mod change;
 pub(crate) mod effective;
+pub(crate) mod said;
+pub(crate) mod thresholds;
 pub(crate) mod version;

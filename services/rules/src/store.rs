@@ -1,5 +1,6 @@
 //! Rules' rows and the queries on them. Never: a decision.
 
+pub(crate) mod changes;
 mod dialect;
 pub(crate) mod entities;
 pub(crate) mod tables;
@@ -42,7 +43,11 @@ impl VersionRow {
 
     /// Why it is not asked any more.
     pub(crate) fn quarantine(&self) -> Result<Option<KeptQuarantine>> {
-        if self.quarantine.is_empty() { Ok(None) } else { serde_json::from_str(&self.quarantine).map_err(Error::internal) }
+        if self.quarantine.is_empty() {
+            Ok(None)
+        } else {
+            serde_json::from_str(&self.quarantine).map_err(Error::internal)
+        }
     }
 
     /// What it says of itself, once known.

@@ -1,7 +1,8 @@
-//! Asks the rules in force, one after another, and makes one answer of theirs. Never: a database, or a clock but the
-//! deadline's.
+//! Asks the rules in force, one after another, and makes one answer of theirs; then those in shadow, whose answers change
+//! nothing. Never: a database, or a clock but the deadline's.
 
 use std::panic::{self, AssertUnwindSafe};
+use std::time::Duration;
 
 use linli_kernel::Lang;
 use linli_proto::common;
@@ -9,26 +10,39 @@ use linli_proto::rules as pb;
 use linli_proto::rules::evaluate_response::Answer;
 use tokio::time::Instant;
 
-use super::effective::{Bound, Effective};
+use super::effective::{Bound, Effective, Subject};
 use super::evaluator::Loaded;
-use super::facts::Question;
+use super::noted::{Call, Noted, Tally};
+use super::spoken;
+use crate::domain::said::Said;
+use crate::domain::thresholds::stricter;
 use crate::engine::combine::{self, Decision};
 use crate::engine::types::{
-    Award, AwardRequest, Context, EligibilityRequest, PriceRequest, PriorityRequest, Reason, Restrict, Terms, Verdict,
+    AwardRequest, Context, EligibilityRequest, PriceRequest, PriorityRequest, Restrict, Verdict,
 };
-use crate::engine::{Engine, Evaluated, Fault, Plugin};
+use crate::engine::{Engine, Evaluated, FactSet, Fault, Kind, Outcome, Plugin, Question};
 
 /// Characters of a fault in a receipt at most.
 const MAX_FAULT: usize = 200;
+/// What must be left until the deadline for a rule in shadow to be asked.
+const SPARE: Duration = Duration::from_millis(50);
 
 /// Why there is no answer.
 pub(super) enum NoAnswer {
     /// A rule that must answer did not.
-    Fault { rule_binding: String, plugin_version: String, fault: String },
+    Fault { rule_binding: String, plugin_version: String, code: &'static str, fault: String },
     /// The host had no room: nothing is known about the rules.
     Busy,
     /// The caller's deadline passed between two rules.
     Late,
+}
+
+/// What a rule runs.
+#[derive(Clone, Default)]
+pub(super) struct Plugins {
+    /// `None` where the binding is off or only tried.
+    pub(super) active: Option<Loaded>,
+    pub(super) trial: Option<Loaded>,
 }
 
 /// One case with everything that its answer depends on.
@@ -37,22 +51,29 @@ pub(super) struct Case<'a> {
     pub(super) question: &'a Question,
     pub(super) in_force: &'a Effective,
     /// In the order of the rules.
-    pub(super) plugins: &'a [Loaded],
+    pub(super) plugins: &'a [Plugins],
     pub(super) lang: Lang,
+    /// 0 to 999: for which canaries it counts.
+    pub(super) bucket: i32,
     /// No further rule is asked then.
     pub(super) due: Instant,
 }
 
-/// Answers one case.
-pub(super) fn answer(engine: &Engine, case: &Case<'_>) -> Result<pb::EvaluateResponse, NoAnswer> {
-    let mut asking = Asking { engine, case, parts: Vec::new() };
+/// Answers one case; what is to be counted comes with it, also when there is no answer.
+pub(super) fn answer(engine: &Engine, case: &Case<'_>) -> (Result<pb::EvaluateResponse, NoAnswer>, Noted) {
+    let mut asking = Asking { engine, case, parts: Vec::new(), noted: Noted::default(), shadows: Vec::new() };
     let answer = match case.question {
-        Question::Eligibility(req) => Answer::Eligibility(asking.eligibility(req)?),
-        Question::Price(req) => Answer::Price(asking.price(req)?),
-        Question::Priority(req) => Answer::Priority(asking.priority(req)?),
-        Question::Award(req) => Answer::Award(asking.award(req)?),
+        Question::Eligibility(req) => asking.eligibility(req).map(Answer::Eligibility),
+        Question::Price(req) => asking.price(req).map(Answer::Price),
+        Question::Priority(req) => asking.priority(req).map(Answer::Priority),
+        Question::Award(req) => asking.award(req).map(Answer::Award),
+        Question::Track(_) => asking.track().map(Answer::Track),
+        Question::Thresholds(req) => asking.thresholds(req.lawful).map(Answer::Thresholds),
     };
-    Ok(pb::EvaluateResponse { answer: Some(answer), parts: asking.parts, revision: case.in_force.revision.clone() })
+    asking.shadows();
+    let Asking { parts, noted, .. } = asking;
+    let revision = case.in_force.revision.clone();
+    (answer.map(|answer| pb::EvaluateResponse { answer: Some(answer), parts, revision }), noted)
 }
 
 /// One question on its way through the rules.
@@ -60,23 +81,37 @@ struct Asking<'a> {
     engine: &'a Engine,
     case: &'a Case<'a>,
     parts: Vec<pb::RulePart>,
+    noted: Noted,
+    /// Those to be asked in the end, beside what was obeyed.
+    shadows: Vec<(Asked<'a>, Said)>,
+}
+
+/// A version that is asked for a rule.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    rule: &'a Bound,
+    subject: &'a Subject,
+    loaded: &'a Loaded,
+    stage: pb::RuleStage,
+}
+
+/// Why a rule gave no answer.
+struct Silence {
+    code: &'static str,
+    text: String,
+    budget: u64,
+    busy: bool,
 }
 
 impl<'a> Asking<'a> {
-    fn rules(&self) -> impl Iterator<Item = (&'a Bound, &'a Loaded)> + use<'a> {
+    fn rules(&self) -> impl Iterator<Item = (&'a Bound, &'a Plugins)> + use<'a> {
         self.case.in_force.rules.iter().zip(self.case.plugins)
     }
 
-    fn eligibility(&mut self, req: &EligibilityRequest) -> Result<pb::EligibilityAnswer, NoAnswer> {
+    fn eligibility(&mut self, _: &EligibilityRequest) -> Result<pb::EligibilityAnswer, NoAnswer> {
         let (mut verdicts, mut denials, mut approvals) = (Vec::new(), Vec::new(), Vec::new());
         for rule in self.rules() {
-            let asked = self.ask(rule, req, Engine::eligibility, |verdict| match verdict {
-                Verdict::Allow => "allow".to_owned(),
-                Verdict::Abstain => "abstain".to_owned(),
-                Verdict::NeedsApproval(reason) => format!("needs-approval: {}", reason.code),
-                Verdict::Deny(reason) => format!("deny: {}", reason.code),
-            })?;
-            let Some((verdict, plugin)) = asked else { continue };
+            let Some((Outcome::Eligibility(verdict), plugin)) = self.ask(rule)? else { continue };
             match &verdict {
                 Verdict::Allow | Verdict::Abstain => {}
                 Verdict::NeedsApproval(reason) => approvals.push(self.reason(plugin, reason)),
@@ -96,21 +131,19 @@ impl<'a> Asking<'a> {
     /// The nearest rule that answers names the price; those above it are not asked.
     fn price(&mut self, req: &PriceRequest) -> Result<pb::PriceAnswer, NoAnswer> {
         for rule in self.rules() {
-            let asked = self.ask(rule, req, Engine::price, |terms: &Terms| format!("price {}", terms.price.value))?;
-            let Some((terms, plugin)) = asked else { continue };
+            let Some((Outcome::Price(terms), plugin)) = self.ask(rule)? else { continue };
             let reasons = terms.why.iter().map(|why| self.reason(plugin, why)).collect();
             let price = combine::price([terms], req.base.clone(), req.floor.value, req.ceiling.value).price;
-            return Ok(pb::PriceAnswer { price: Some(amount(&price)), reasons });
+            return Ok(pb::PriceAnswer { price: Some(spoken::amount(&price)), reasons });
         }
-        Ok(pb::PriceAnswer { price: Some(amount(&req.base)), reasons: Vec::new() })
+        Ok(pb::PriceAnswer { price: Some(spoken::amount(&req.base)), reasons: Vec::new() })
     }
 
     /// Scores of several rules add up.
     fn priority(&mut self, req: &PriorityRequest) -> Result<pb::PriorityAnswer, NoAnswer> {
         let mut scores = vec![0_i32; req.queue.len()];
         for rule in self.rules() {
-            let said = |given: &Vec<i32>| format!("{} scores", given.len());
-            let Some((given, _)) = self.ask(rule, req, Engine::priority, said)? else { continue };
+            let Some((Outcome::Priority(given), _)) = self.ask(rule)? else { continue };
             for (score, more) in scores.iter_mut().zip(given) {
                 *score = score.saturating_add(more);
             }
@@ -120,86 +153,185 @@ impl<'a> Asking<'a> {
 
     fn award(&mut self, req: &AwardRequest) -> Result<pb::AwardAnswer, NoAnswer> {
         let mut grants = Vec::new();
-        for (rule, loaded) in self.rules() {
-            let said = |given: &Vec<Award>| format!("{} grants", given.len());
-            let Some((given, plugin)) = self.ask((rule, loaded), req, Engine::award, said)? else { continue };
+        for rule in self.rules() {
+            let Some((Outcome::Award(given), plugin)) = self.ask(rule)? else { continue };
             for award in combine::awards(given, &req.caps) {
                 grants.push(pb::Grant {
-                    amount: Some(amount(&award.amount)),
+                    amount: Some(spoken::amount(&award.amount)),
                     reason: Some(self.reason(plugin, &award.why)),
-                    digest: digest_of(rule),
-                    rule_binding: rule.binding.name.clone(),
+                    digest: plugin.digest().to_string(),
+                    rule_binding: rule.0.binding.name.clone(),
                 });
             }
         }
         Ok(pb::AwardAnswer { grants })
     }
 
-    /// Asks one rule and notes its part; `None` when it gave no answer and is passed over.
-    fn ask<'p, Q: Restrict, A>(
+    /// The nearest rule that answers chooses; those above it are not asked.
+    fn track(&mut self) -> Result<pb::TrackAnswer, NoAnswer> {
+        for rule in self.rules() {
+            let Some((Outcome::Track(choice), plugin)) = self.ask(rule)? else { continue };
+            return Ok(pb::TrackAnswer { track: choice.track, reason: Some(self.reason(plugin, &choice.why)) });
+        }
+        Ok(pb::TrackAnswer::default())
+    }
+
+    /// Every rule may tighten what the law asks for.
+    fn thresholds(
         &mut self,
-        (rule, loaded): (&Bound, &'p Loaded),
-        req: &Q,
-        call: impl Fn(&Engine, &Plugin, &Context, &Q) -> Result<Evaluated<A>, Fault>,
-        said: impl Fn(&A) -> String,
-    ) -> Result<Option<(A, &'p Plugin)>, NoAnswer> {
+        lawful: crate::engine::deliberation::Thresholds,
+    ) -> Result<pb::ThresholdsAnswer, NoAnswer> {
+        let (mut held, mut reasons) = (lawful, Vec::new());
+        for rule in self.rules() {
+            let Some((Outcome::Thresholds(asked), plugin)) = self.ask(rule)? else { continue };
+            let tighter = stricter(held, asked.thresholds);
+            // Against the law, not against a rule before: two rules that ask for the same both have their say.
+            if stricter(lawful, asked.thresholds) != lawful {
+                reasons.extend(asked.why.iter().map(|why| self.reason(plugin, why)));
+            }
+            held = tighter;
+        }
+        Ok(pb::ThresholdsAnswer { thresholds: Some(spoken::thresholds(&held)), reasons })
+    }
+
+    /// Asks one rule and notes its part; `None` when it gave no answer and is passed over, or is only tried.
+    fn ask(&mut self, (rule, plugins): (&'a Bound, &'a Plugins)) -> Result<Option<(Outcome, &'a Plugin)>, NoAnswer> {
+        let trial = rule.trial.as_ref().zip(plugins.trial.as_ref());
+        let is_canary = |stage, permille| stage == pb::RuleStage::Canary && self.case.bucket < permille;
+        if let Some((trial, loaded)) = trial.filter(|(trial, _)| is_canary(trial.stage, trial.permille)) {
+            let asked = Asked { rule, subject: &trial.subject, loaded, stage: pb::RuleStage::Canary };
+            let (said, answer) = self.obey(asked, trial.on_fault)?;
+            self.noted.tallies.push(Tally { change: trial.change, was: said.clone(), would: said });
+            return Ok(answer);
+        }
+        let active = rule.active.as_ref().zip(plugins.active.as_ref());
+        let (said, answer) = match active {
+            Some((subject, loaded)) => {
+                let asked = Asked { rule, subject, loaded, stage: pb::RuleStage::Active };
+                self.obey(asked, rule.on_fault)?
+            }
+            None => (Said::nothing(), None),
+        };
+        if let Some((trial, loaded)) = trial.filter(|(trial, _)| trial.stage == pb::RuleStage::Shadow) {
+            let asked = Asked { rule, subject: &trial.subject, loaded, stage: pb::RuleStage::Shadow };
+            self.shadows.push((asked, said));
+        }
+        Ok(answer)
+    }
+
+    /// Asks somebody whose answer counts.
+    fn obey(
+        &mut self,
+        asked: Asked<'a>,
+        on_fault: pb::OnFault,
+    ) -> Result<(Said, Option<(Outcome, &'a Plugin)>), NoAnswer> {
         if Instant::now() >= self.case.due {
             return Err(NoAnswer::Late);
         }
-        let context = Context { settings: rule.settings.clone(), ..self.case.context.clone() };
-        let plugin = match loaded {
-            Ok(plugin) => plugin.as_ref(),
-            Err(fault) => return self.no_answer(rule, 0, fault).map(|()| None),
-        };
-        match guarded(|| call(self.engine, plugin, &context, req)) {
-            Ok(found) => {
-                self.note(rule, (found.fuel_used, found.fuel_budget), said(&found.value));
-                Ok(Some((found.value, plugin)))
+        match self.call(&asked) {
+            Ok((found, plugin)) => {
+                let said = Said::of(&found.value);
+                self.note(&asked, (found.fuel_used, found.fuel_budget), spoken::verdict(&found.value));
+                Ok((said, Some((found.value, plugin))))
             }
-            Err(Fault::Busy) => Err(NoAnswer::Busy),
-            Err(fault) => {
-                let items = req.restricted_to(plugin.facts()).list_items() + context.settings.len();
-                self.no_answer(rule, items, &fault.to_string()).map(|()| None)
+            Err(silence) if silence.busy => Err(NoAnswer::Busy),
+            Err(silence) if on_fault == pb::OnFault::Skip => {
+                self.note(&asked, (silence.budget, silence.budget), format!("fault: {}", silence.text));
+                Ok((Said::fault(silence.code), None))
             }
-        }
-    }
-
-    /// What the binding says must happen; a fault is billed the whole budget.
-    fn no_answer(&mut self, rule: &Bound, items: usize, fault: &str) -> Result<(), NoAnswer> {
-        let fault: String = fault.chars().take(MAX_FAULT).collect();
-        match rule.binding.on_fault() {
-            pb::OnFault::Skip => {
-                let budget = self.engine.config().budget(items);
-                self.note(rule, (budget, budget), format!("fault: {fault}"));
-                Ok(())
-            }
-            pb::OnFault::Deny | pb::OnFault::Unspecified => Err(NoAnswer::Fault {
-                rule_binding: rule.binding.name.clone(),
-                plugin_version: rule.binding.plugin_version.clone(),
-                fault,
+            Err(silence) => Err(NoAnswer::Fault {
+                rule_binding: asked.rule.binding.name.clone(),
+                plugin_version: asked.subject.version.clone(),
+                code: silence.code,
+                fault: silence.text,
             }),
         }
     }
 
-    fn note(&mut self, rule: &Bound, (used, budget): (u64, u64), verdict: String) {
-        self.parts.push(pb::RulePart {
-            rule_binding: rule.binding.name.clone(),
-            plugin_version: rule.binding.plugin_version.clone(),
-            digest: digest_of(rule),
-            fuel_used: i64::try_from(used).unwrap_or(i64::MAX),
-            fuel_budget: i64::try_from(budget).unwrap_or(i64::MAX),
-            verdict,
+    /// Asks those in shadow while there is time; what becomes of them touches nothing.
+    fn shadows(&mut self) {
+        for (asked, was) in std::mem::take(&mut self.shadows) {
+            if Instant::now() + SPARE >= self.case.due {
+                return;
+            }
+            let Some(trial) = &asked.rule.trial else { continue };
+            let would = match self.call(&asked) {
+                Ok((found, _)) => {
+                    self.note(&asked, (found.fuel_used, found.fuel_budget), spoken::verdict(&found.value));
+                    Said::of(&found.value)
+                }
+                Err(silence) if silence.busy => continue,
+                Err(silence) => {
+                    self.note(&asked, (silence.budget, silence.budget), format!("fault: {}", silence.text));
+                    Said::fault(silence.code)
+                }
+            };
+            self.noted.tallies.push(Tally { change: trial.change, was, would });
+        }
+    }
+
+    /// One call of one plugin, counted; a fault is billed the whole budget.
+    fn call(&mut self, asked: &Asked<'a>) -> Result<(Evaluated<Outcome>, &'a Plugin), Silence> {
+        let context = Context { settings: asked.subject.settings.clone(), ..self.case.context.clone() };
+        let plugin = match asked.loaded {
+            Ok(plugin) => plugin.as_ref(),
+            Err(fault) => {
+                let budget = self.engine.config().native.budget(0);
+                let text = fault.text.chars().take(MAX_FAULT).collect();
+                self.count(asked, 1.0, Duration::ZERO, Some((fault.code, false)));
+                return Err(Silence { code: fault.code, text, budget, busy: false });
+            }
+        };
+        let begun = Instant::now();
+        let came = guarded(|| self.engine.evaluate(plugin, &context, self.case.question));
+        let took = begun.elapsed();
+        match came {
+            Ok(found) => {
+                let ratio = ratio(found.fuel_used, found.fuel_budget);
+                self.count(asked, ratio, took, None);
+                Ok((found, plugin))
+            }
+            Err(fault) => {
+                self.count(asked, 1.0, took, Some((fault.code(), fault.is_the_plugins())));
+                let limits = match plugin.kind() {
+                    Kind::Script => &self.engine.config().script,
+                    Kind::Native | Kind::Table => &self.engine.config().native,
+                };
+                let budget = limits.budget(items(self.case.question, plugin.facts()) + context.settings.len());
+                let text = fault.to_string().chars().take(MAX_FAULT).collect();
+                Err(Silence { code: fault.code(), text, budget, busy: fault == Fault::Busy })
+            }
+        }
+    }
+
+    fn count(&mut self, asked: &Asked<'_>, fuel: f64, took: Duration, fault: Option<(&'static str, bool)>) {
+        self.noted.calls.push(Call {
+            plugin: asked.subject.plugin.clone(),
+            version: asked.subject.version.clone(),
+            hook: self.case.question.hook(),
+            stage: asked.stage,
+            fuel,
+            took,
+            fault: fault.map(|(code, _)| code),
+            blamed: fault.is_some_and(|(_, blamed)| blamed),
         });
     }
 
-    fn reason(&self, plugin: &Plugin, reason: &Reason) -> common::Reason {
-        let text = |lang: Lang| plugin.manifest().render(reason, lang.tag());
-        common::Reason {
-            code: reason.code.clone(),
-            args: reason.args.clone(),
-            message: text(self.case.lang),
-            text: Some(common::Text { zh_cn: text(Lang::ZhCn), en: text(Lang::En) }),
-        }
+    fn note(&mut self, asked: &Asked<'_>, (used, budget): (u64, u64), verdict: String) {
+        let digest = asked.subject.artefact.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.parts.push(pb::RulePart {
+            rule_binding: asked.rule.binding.name.clone(),
+            plugin_version: asked.subject.version.clone(),
+            digest,
+            fuel_used: i64::try_from(used).unwrap_or(i64::MAX),
+            fuel_budget: i64::try_from(budget).unwrap_or(i64::MAX),
+            verdict,
+            stage: asked.stage.into(),
+        });
+    }
+
+    fn reason(&self, plugin: &Plugin, reason: &crate::engine::types::Reason) -> common::Reason {
+        spoken::reason(plugin, reason, self.case.lang)
     }
 }
 
@@ -209,37 +341,54 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Fault::Host))
 }
 
-/// The digest of what a rule runs; empty where that is not known.
-fn digest_of(rule: &Bound) -> String {
-    rule.artefact.as_ref().map(ToString::to_string).unwrap_or_default()
+/// List entries of the question as the plugin sees it.
+fn items(question: &Question, facts: FactSet) -> usize {
+    match question {
+        Question::Eligibility(req) => req.restricted_to(facts).list_items(),
+        Question::Price(req) => req.restricted_to(facts).list_items(),
+        Question::Priority(req) => req.restricted_to(facts).list_items(),
+        Question::Award(req) => req.restricted_to(facts).list_items(),
+        Question::Track(req) => req.restricted_to(facts).list_items(),
+        Question::Thresholds(req) => req.restricted_to(facts).list_items(),
+    }
 }
 
-fn amount(amount: &crate::engine::types::Amount) -> common::Amount {
-    common::Amount { asset: amount.asset.clone(), value: amount.value.into() }
+#[expect(clippy::cast_precision_loss, reason = "a share for a histogram")]
+fn ratio(used: u64, budget: u64) -> f64 {
+    used as f64 / budget.max(1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{EngineConfig, FactSet};
+    use crate::app::evaluator::Unusable;
+    use crate::engine::EngineConfig;
 
     /// A rule that cannot be asked and is passed over, under a deadline.
     fn answered(due: Instant) -> Result<pb::EvaluateResponse, NoAnswer> {
-        let binding = pb::RuleBinding { on_fault: pb::OnFault::Skip.into(), ..pb::RuleBinding::default() };
-        let artefact = Err("damaged".to_owned());
-        let rule = Bound { binding, settings: Vec::new(), facts: FactSet::default(), artefact };
+        let damaged = || Unusable { code: "unusable", text: "damaged".to_owned() };
+        let subject = Subject { artefact: Err(damaged()), ..Subject::default() };
+        let rule = Bound { active: Some(subject), on_fault: pb::OnFault::Skip, ..Bound::default() };
         let in_force = Effective { rules: vec![rule], revision: String::new() };
         let question = Question::Eligibility(EligibilityRequest::default());
-        let (context, plugins) = (Context::default(), [Err("damaged".to_owned())]);
-        let (lang, in_force) = (Lang::En, &in_force);
+        let (context, plugins) = (Context::default(), [Plugins { active: Some(Err(damaged())), trial: None }]);
         let engine = Engine::new(EngineConfig::validation()).expect("the engine starts");
-        answer(&engine, &Case { context: &context, question: &question, in_force, plugins: &plugins, lang, due })
+        let case = Case {
+            context: &context,
+            question: &question,
+            in_force: &in_force,
+            plugins: &plugins,
+            lang: Lang::En,
+            bucket: 0,
+            due,
+        };
+        answer(&engine, &case).0
     }
 
     #[test]
     fn past_the_deadline_no_further_rule_is_asked() {
         let now = Instant::now();
-        let passed = answered(now + std::time::Duration::from_secs(60)).unwrap_or_default();
+        let passed = answered(now + Duration::from_secs(60)).unwrap_or_default();
         assert_eq!(passed.parts.len(), 1);
         assert!(matches!(answered(now), Err(NoAnswer::Late)));
     }

@@ -15,10 +15,11 @@ use linli_proto::rules as pb;
 
 use super::App;
 use super::catalogues::{ValidatedOnly, done_or_read};
+use super::changes::Life;
 use crate::domain::version::PluginVersionId;
 use crate::store;
 
-pub(super) use checks::settings;
+pub(super) use checks::{crowded, settings};
 
 /// How often an update is checked anew because the binding was changed meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -35,7 +36,23 @@ impl App {
     ) -> Result<pb::RuleBinding> {
         let name = check::name("name", &request.name, "ruleBindings")?;
         self.access.authorise(ctx, &Target::area(name.area()))?;
-        self.bindings.get(name.area().as_str(), name.id()).await
+        let mut binding = self.bindings.get(name.area().as_str(), name.id()).await?;
+        self.show_candidates(std::slice::from_mut(&mut binding)).await?;
+        Ok(binding)
+    }
+
+    /// Adds what is tried beside bindings.
+    async fn show_candidates(&self, bindings: &mut [pb::RuleBinding]) -> Result<()> {
+        let area = |name: &str| name.split('/').nth(1).unwrap_or_default().to_owned();
+        let mut areas: Vec<String> = bindings.iter().map(|binding| area(&binding.name)).collect();
+        areas.dedup();
+        for row in store::changes::on_trial(self.parts.store.reader(), &areas).await? {
+            let name = row.binding_name();
+            if let Some(binding) = bindings.iter_mut().find(|binding| binding.name == name) {
+                binding.candidate = Some(row.candidate()?);
+            }
+        }
+        Ok(())
     }
 
     /// Lists rule bindings.
@@ -45,7 +62,8 @@ impl App {
         r: &pb::ListRuleBindingsRequest,
     ) -> Result<pb::ListRuleBindingsResponse> {
         let (query, paging) = ((&*r.parent, &*r.filter, &*r.order_by), (r.page_size, &*r.page_token));
-        let (rule_bindings, next_page_token) = self.list_catalogue(ctx, &self.bindings, query, paging).await?;
+        let (mut rule_bindings, next_page_token) = self.list_catalogue(ctx, &self.bindings, query, paging).await?;
+        self.show_candidates(&mut rule_bindings).await?;
         Ok(pb::ListRuleBindingsResponse { rule_bindings, next_page_token })
     }
 
@@ -60,6 +78,7 @@ impl App {
         let hash = self.hash(ctx, &pb::CreateRuleBindingRequest { request_id: String::new(), ..r.clone() });
         let wanted = r.rule_binding.clone().unwrap_or_default();
         let found = self.check_binding(ctx, &area, &wanted).await?;
+        let second = self.policy_of(&area).await?.second_person_required;
         let done = self
             .parts
             .store
@@ -71,8 +90,11 @@ impl App {
                         found.iter().cloned().chain(checks::crowded(area, &others, message)).collect()
                     };
                     let created = self.bindings.create(tx, ctx.now(), (area.as_str(), id), wanted, judge).await?.entry;
+                    alone(second, &created.resource)?;
                     self.hold_version(tx, &created.resource).await?;
                     tx.emit(event(ctx, &created.area, &created.resource, created.revision, false));
+                    let life = Life::of(ctx, tx);
+                    life.record((&created.area, id), None, Some(&created.resource)).await?;
                     Ok((created.resource.name.clone(), created.resource))
                 })
             })
@@ -149,6 +171,7 @@ impl App {
     ) -> Result<Option<pb::RuleBinding>> {
         let hash = self.hash(ctx, &pb::UpdateRuleBindingRequest { request_id: String::new(), ..r.clone() });
         let moved = AtomicBool::new(false);
+        let second = self.policy_of(name.area()).await?.second_person_required;
         let done = self
             .parts
             .store
@@ -157,6 +180,7 @@ impl App {
                 Box::pin(async move {
                     moved.store(false, Ordering::Relaxed);
                     let others = self.hold_area(tx, name.area(), name.id()).await?;
+                    let before = self.bindings.find_for_update(tx, name.area().as_str(), name.id()).await?;
                     let judge = |message: &pb::RuleBinding| match checked {
                         Some((merged, found)) if merged == message => {
                             found.iter().cloned().chain(checks::crowded(name.area(), &others, message)).collect()
@@ -173,6 +197,7 @@ impl App {
                     }
                     let entry = written.entry;
                     if written.changed {
+                        alone(second, &entry.resource)?;
                         self.hold_version(tx, &entry.resource).await?;
                     }
                     if r.validate_only {
@@ -180,6 +205,9 @@ impl App {
                     }
                     if written.changed {
                         tx.emit(event(ctx, &entry.area, &entry.resource, entry.revision, false));
+                        let before = before.as_ref().map(|entry| &entry.resource);
+                        let key = (entry.area.as_str(), entry.id.as_str());
+                        Life::of(ctx, tx).record(key, before, Some(&entry.resource)).await?;
                     }
                     Ok((entry.resource.name.clone(), entry.resource))
                 })
@@ -196,14 +224,14 @@ impl App {
     }
 
     /// Keeps others from binding in the area until the end of the transaction; answers its other bindings.
-    async fn hold_area(&self, tx: &Tx<'_>, area: &AreaId, id: &str) -> Result<Vec<pb::RuleBinding>> {
+    pub(super) async fn hold_area(&self, tx: &Tx<'_>, area: &AreaId, id: &str) -> Result<Vec<pb::RuleBinding>> {
         store::lock_area(tx, area.as_str()).await?;
         let all = self.bindings.all(tx.conn(), area.as_str()).await?;
         Ok(all.into_iter().filter(|entry| entry.id != id).map(|entry| entry.resource).collect())
     }
 
     /// Keeps the version from being deleted until the binding that names it can be seen.
-    async fn hold_version(&self, tx: &Tx<'_>, binding: &pb::RuleBinding) -> Result<()> {
+    pub(super) async fn hold_version(&self, tx: &Tx<'_>, binding: &pb::RuleBinding) -> Result<()> {
         let named = &binding.plugin_version;
         let (area, id) = check::recorded::<PluginVersionId>("plugin_version", named, "pluginVersions")?;
         match store::lock_version(tx, &area, id).await? {
@@ -217,14 +245,19 @@ impl App {
         let name = check::name("name", &r.name, "ruleBindings")?;
         let area: &AreaId = name.area();
         self.access.authorise(ctx, &Target::area(area))?;
+        let second = self.policy_of(area).await?.second_person_required;
         let hash = self.hash(ctx, &pb::DeleteRuleBindingRequest { request_id: String::new(), ..r.clone() });
         self.parts
             .store
             .write_once(ctx, area.as_str(), &r.request_id, hash, "rules.delete_rule_binding", |tx| {
                 let (name, etag) = (&name, r.etag.as_str());
                 Box::pin(async move {
+                    store::lock_area(tx, area.as_str()).await?;
                     let gone = self.bindings.delete(tx, area.as_str(), name.id(), etag).await?;
+                    alone(second, &gone.resource)?;
                     tx.emit(event(ctx, &gone.area, &gone.resource, gone.revision + 1, true));
+                    let life = Life::of(ctx, tx);
+                    life.record((area.as_str(), name.id()), Some(&gone.resource), None).await?;
                     Ok((name.to_string(), ()))
                 })
             })
@@ -234,7 +267,16 @@ impl App {
     }
 }
 
-fn event(ctx: &Ctx, area: &str, binding: &pb::RuleBinding, version: i64, gone: bool) -> EventDraft {
+/// Where a second person is wanted, one alone only writes what nobody obeys: switching off is always possible.
+fn alone(second: bool, binding: &pb::RuleBinding) -> Result<()> {
+    if second && !binding.disabled {
+        let refused = Error::new(ErrorCode::FailedPrecondition, "APPROVAL_REQUIRED");
+        return Err(refused.with("rule_binding", &binding.name));
+    }
+    Ok(())
+}
+
+pub(super) fn event(ctx: &Ctx, area: &str, binding: &pb::RuleBinding, version: i64, gone: bool) -> EventDraft {
     let payload = pb::RuleBindingChanged {
         rule_binding: binding.name.clone(),
         hook: binding.hook.clone(),

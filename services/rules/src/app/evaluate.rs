@@ -12,27 +12,29 @@ use linli_proto::rules as pb;
 use tokio::time::Instant;
 
 use super::App;
-use super::answers::{self, Case, NoAnswer};
-use super::effective::Effective;
+use super::answers::{self, Case, NoAnswer, Plugins};
+use super::effective::{Effective, Subject};
 use super::evaluator::Loaded;
-use super::facts::{self, Question};
-use crate::engine::Engine;
+use super::facts;
+use super::noted::Noted;
 use crate::engine::types::Context;
+use crate::engine::{Engine, Question};
 
 /// Cases of one call at most.
 const MAX_CASES: usize = 100;
 /// After so long at work, an area lets others have their turn. One case is never cut: it asks a bounded number of rules,
 /// each of which ends by its fuel or its deadline.
-const SLICE: Duration = Duration::from_millis(5);
+pub(super) const SLICE: Duration = Duration::from_millis(5);
 /// When somebody whose rule gave no answer may ask again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A case, ready for a thread of its own.
-struct Ready {
-    context: Context,
-    question: Question,
-    in_force: Arc<Effective>,
-    plugins: Vec<Loaded>,
+pub(super) struct Ready {
+    pub(super) context: Context,
+    pub(super) question: Question,
+    pub(super) bucket: i32,
+    pub(super) in_force: Arc<Effective>,
+    pub(super) plugins: Vec<Plugins>,
 }
 
 impl App {
@@ -45,7 +47,7 @@ impl App {
         bad.finish()?;
         let mut cases = Vec::new();
         if let Some(case) = read {
-            cases.push(self.ready(&area, &r.kind, case).await?);
+            cases.push(self.ready(&area, r, case).await?);
         }
         let mut answers = self.ask(ctx, &area, cases).await?;
         answers.pop().ok_or_else(|| Error::internal("no case was answered"))
@@ -70,78 +72,118 @@ impl App {
                 let violation = FieldViolation::new(format!("requests[{i}].parent"), "AREA_MISMATCH");
                 bad.push(violation.arg("area", area.name()));
             }
-            read.extend(facts::read(request, &format!("requests[{i}]."), &mut bad).map(|case| (&request.kind, case)));
+            read.extend(facts::read(request, &format!("requests[{i}]."), &mut bad).map(|case| (request, case)));
         }
         bad.finish()?;
         let mut cases = Vec::with_capacity(read.len());
-        for (kind, case) in read {
-            cases.push(self.ready(&area, kind, case).await?);
+        for (request, case) in read {
+            cases.push(self.ready(&area, request, case).await?);
         }
         Ok(pb::BatchEvaluateResponse { responses: self.ask(ctx, &area, cases).await? })
     }
 
-    async fn ready(&self, area: &AreaId, kind: &str, (context, question): (Context, Question)) -> Result<Ready> {
-        let in_force = self.in_force(area, question.hook(), kind).await?;
+    async fn ready(
+        &self,
+        area: &AreaId,
+        r: &pb::EvaluateRequest,
+        (context, question): (Context, Question),
+    ) -> Result<Ready> {
+        let in_force = self.in_force(area, question.hook(), &r.kind).await?;
+        let plugins = self.plugins_of(&in_force).await?;
+        Ok(Ready { context, question, bucket: r.bucket, in_force, plugins })
+    }
+
+    /// What the rules run, loaded.
+    pub(super) async fn plugins_of(&self, in_force: &Effective) -> Result<Vec<Plugins>> {
         let mut plugins = Vec::with_capacity(in_force.rules.len());
         for rule in &in_force.rules {
-            plugins.push(match &rule.artefact {
-                Ok(digest) => self.evaluator.plugin(digest).await?,
-                Err(fault) => Err(fault.clone()),
+            plugins.push(Plugins {
+                active: self.loaded(rule.active.as_ref()).await?,
+                trial: self.loaded(rule.trial.as_ref().map(|trial| &trial.subject)).await?,
             });
         }
-        Ok(Ready { context, question, in_force, plugins })
+        Ok(plugins)
+    }
+
+    async fn loaded(&self, subject: Option<&Subject>) -> Result<Option<Loaded>> {
+        Ok(match subject.map(|subject| &subject.artefact) {
+            Some(Ok(digest)) => Some(self.evaluator.plugin(digest).await?),
+            Some(Err(fault)) => Some(Err(fault.clone())),
+            None => None,
+        })
     }
 
     /// Asks case after case, in slices: after each, another area has its turn.
     async fn ask(&self, ctx: &Ctx, area: &AreaId, cases: Vec<Ready>) -> Result<Vec<pb::EvaluateResponse>> {
+        let mut noted = Noted::default();
+        let answered = self.ask_in_slices(ctx, area, cases, &mut noted).await;
+        self.heed(noted).await;
+        answered
+    }
+
+    async fn ask_in_slices(
+        &self,
+        ctx: &Ctx,
+        area: &AreaId,
+        cases: Vec<Ready>,
+        noted: &mut Noted,
+    ) -> Result<Vec<pb::EvaluateResponse>> {
         let (lang, due) = (ctx.lang, ctx.deadline);
         let mut answers = Vec::with_capacity(cases.len());
         let mut left = VecDeque::from(cases);
         // Without rules there is nothing that takes time; a thread would.
-        if left.iter().all(|case| case.plugins.is_empty()) {
-            while !left.is_empty() {
-                left = slice(self.evaluator.engine(), left, (lang, due), &mut answers)?;
-            }
-            return Ok(answers);
-        }
+        let idle = left.iter().all(|case| case.plugins.is_empty());
         while !left.is_empty() {
-            let work = move |engine: &Engine| {
-                let mut answers = Vec::with_capacity(left.len());
-                slice(engine, left, (lang, due), &mut answers).map(|left| (answers, left))
-            };
-            let (more, rest) = self.evaluator.run(area.as_str(), work).await??;
-            answers.extend(more);
-            left = rest;
+            let work = move |engine: &Engine| slice(engine, left, (lang, due));
+            let done =
+                if idle { work(self.evaluator.engine()) } else { self.evaluator.run(area.as_str(), work).await? };
+            noted.append(done.noted);
+            for answer in done.answers {
+                answers.push(answer.map_err(refused)?);
+            }
+            left = done.left;
         }
         Ok(answers)
     }
 }
 
-/// Answers as many cases as fit into a slice, one at least; returns those that are left.
-fn slice(
-    engine: &Engine,
-    mut cases: VecDeque<Ready>,
-    (lang, due): (Lang, Instant),
-    answers: &mut Vec<pb::EvaluateResponse>,
-) -> Result<VecDeque<Ready>> {
+/// What came of a slice.
+pub(super) struct Slice {
+    /// The last of them may be that there is none.
+    pub(super) answers: Vec<Result<pb::EvaluateResponse, NoAnswer>>,
+    pub(super) noted: Noted,
+    pub(super) left: VecDeque<Ready>,
+}
+
+/// Answers as many cases as fit into a slice, one at least, and none after one without an answer.
+fn slice(engine: &Engine, mut left: VecDeque<Ready>, (lang, due): (Lang, Instant)) -> Slice {
     let begun = Instant::now();
-    while let Some(ready) = cases.pop_front() {
-        let Ready { context, question, in_force, plugins } = &ready;
-        let case = Case { context, question, in_force, plugins, lang, due };
-        answers.push(answers::answer(engine, &case).map_err(refused)?);
-        if begun.elapsed() >= SLICE {
+    let (mut answers, mut noted) = (Vec::with_capacity(left.len()), Noted::default());
+    while let Some(ready) = left.pop_front() {
+        let (answer, more) = answers::answer(engine, &ready.case(lang, due));
+        let over = answer.is_err() || begun.elapsed() >= SLICE;
+        answers.push(answer);
+        noted.append(more);
+        if over {
             break;
         }
     }
-    Ok(cases)
+    Slice { answers, noted, left }
+}
+
+impl Ready {
+    /// The case under a deadline.
+    pub(super) fn case(&self, lang: Lang, due: Instant) -> Case<'_> {
+        let Self { context, question, bucket, in_force, plugins } = self;
+        Case { context, question, in_force, plugins, lang, bucket: *bucket, due }
+    }
 }
 
 fn refused(problem: NoAnswer) -> Error {
     match problem {
         NoAnswer::Late => deadline::exceeded(),
         NoAnswer::Busy => busy(),
-        NoAnswer::Fault { rule_binding, plugin_version, fault } => {
-            metrics::counter!("linli_rule_faults_total").increment(1);
+        NoAnswer::Fault { rule_binding, plugin_version, fault, .. } => {
             tracing::warn!(rule_binding, plugin_version, fault, "a rule gave no answer");
             Error::new(ErrorCode::Unavailable, "RULE_FAULT")
                 .with("rule_binding", rule_binding)

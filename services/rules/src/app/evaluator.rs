@@ -12,7 +12,27 @@ use crate::artefacts::Artefacts;
 use crate::engine::{Digest, Engine, EngineConfig, Fault, LoadError, Plugin};
 
 /// A plugin that is ready, or why it is not.
-pub(super) type Loaded = Result<Arc<Plugin>, String>;
+pub(super) type Loaded = Result<Arc<Plugin>, Unusable>;
+
+/// Why a version is not asked: that rule's fault, not everybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unusable {
+    /// Stable code.
+    pub(super) code: &'static str,
+    pub(super) text: String,
+}
+
+impl Unusable {
+    /// It is damaged, or missing.
+    pub(super) fn damaged(text: &str) -> Self {
+        Self { code: "unusable", text: text.to_owned() }
+    }
+
+    /// It gave too many faults.
+    pub(super) fn quarantined() -> Self {
+        Self { code: "quarantined", text: "its version is in quarantine".to_owned() }
+    }
+}
 
 /// How long it is remembered that a plugin does not load, so that not every request tries again.
 const REMEMBERED: Duration = Duration::from_secs(10);
@@ -73,10 +93,10 @@ impl Evaluator {
 
     async fn load(&self, digest: &Digest) -> Result<Loaded> {
         let Some(bytes) = self.artefacts.get(&digest.to_string()).await? else {
-            return Ok(Err("the artefact is missing".to_owned()));
+            return Ok(Err(Unusable::damaged("the artefact is missing")));
         };
         if Digest::of(&bytes) != *digest {
-            return Ok(Err("the artefact is damaged".to_owned()));
+            return Ok(Err(Unusable::damaged("the artefact is damaged")));
         }
         let _one = self.compiling.acquire().await.map_err(Error::internal)?;
         let engine = self.engine.clone();
@@ -87,11 +107,11 @@ impl Evaluator {
             Ok(Err(LoadError::Describe(Fault::Busy))) => return Err(busy()),
             Ok(Err(error)) => {
                 tracing::error!(%digest, %error, "a valid plugin does not load");
-                Err("it does not load".to_owned())
+                Err(Unusable::damaged("it does not load"))
             }
             Err(fault) => {
                 tracing::error!(%digest, panicked = fault.is_panic(), "the compiler broke over a plugin");
-                Err("it does not load".to_owned())
+                Err(Unusable::damaged("it does not load"))
             }
         })
     }

@@ -8,7 +8,8 @@ use linli_proto::common;
 use linli_proto::rules as pb;
 use linli_proto::rules::evaluate_request::Hook as Asked;
 
-use crate::engine::Hook;
+use crate::engine::Question;
+use crate::engine::deliberation::{Share, Thresholds, ThresholdsRequest, Topic, TrackRequest};
 use crate::engine::types::{
     Amount, AwardEvent, AwardRequest, Context, EligibilityRequest, Member, PriceRequest, PriorityRequest, Setting,
     SettingValue, Slot, Usage, Waiting,
@@ -16,28 +17,12 @@ use crate::engine::types::{
 
 /// Entries of a queue at most.
 const MAX_QUEUE: usize = 1_000;
+/// Process templates of a place at most.
+const MAX_TRACKS: usize = 64;
+/// Ninety days, the longest that a ballot may be open.
+const MAX_OPEN_HOURS: i64 = 90 * 24;
 /// Entries of any other list at most.
 const MAX_LIST: usize = 256;
-
-/// The question to the rules.
-pub(super) enum Question {
-    Eligibility(EligibilityRequest),
-    Price(PriceRequest),
-    Priority(PriorityRequest),
-    Award(AwardRequest),
-}
-
-impl Question {
-    /// The hook that it belongs to.
-    pub(super) fn hook(&self) -> Hook {
-        match self {
-            Self::Eligibility(_) => Hook::Eligibility,
-            Self::Price(_) => Hook::Price,
-            Self::Priority(_) => Hook::Priority,
-            Self::Award(_) => Hook::Award,
-        }
-    }
-}
 
 /// Reads a request, whose fields are named below `at` (empty or `requests[3].`); every bad field is noted.
 pub(super) fn read(r: &pb::EvaluateRequest, at: &str, bad: &mut Violations) -> Option<(Context, Question)> {
@@ -47,6 +32,7 @@ pub(super) fn read(r: &pb::EvaluateRequest, at: &str, bad: &mut Violations) -> O
     if r.now.is_none() {
         bad.bad(format!("{at}now"), "FIELD_REQUIRED");
     }
+    bad.range(&format!("{at}bucket"), r.bucket.into(), 0, 999);
     bad.range(&format!("{at}utc_offset_min"), r.utc_offset_min.into(), -840, 840);
     let context = Context {
         now: minute(r.now.as_ref()).unwrap_or_default(),
@@ -63,6 +49,8 @@ pub(super) fn read(r: &pb::EvaluateRequest, at: &str, bad: &mut Violations) -> O
         Some(Asked::Price(facts)) => Question::Price(price(facts, &format!("{at}price."), bad)),
         Some(Asked::Priority(facts)) => Question::Priority(priority(facts, &format!("{at}priority."), bad)),
         Some(Asked::Award(facts)) => Question::Award(award(facts, &format!("{at}award."), bad)),
+        Some(Asked::Track(facts)) => Question::Track(track(facts, &format!("{at}track."), bad)),
+        Some(Asked::Thresholds(facts)) => Question::Thresholds(thresholds(facts, &format!("{at}thresholds."), bad)),
     };
     Some((context, question))
 }
@@ -136,10 +124,67 @@ fn award(facts: &pb::AwardFacts, at: &str, bad: &mut Violations) -> AwardRequest
             kind: facts.kind.clone(),
             role: facts.role.clone(),
             minutes: u32::try_from(facts.minutes).unwrap_or_default(),
+            quantity: facts.quantity,
+            score: facts.score.map(|score| u8::try_from(score.clamp(0, 100)).unwrap_or(100)),
             tags: facts.tags.clone(),
         },
         caps: facts.cap.iter().map(|cap| Amount::saturating(&cap.asset, cap.value).0).collect(),
     }
+}
+
+fn track(facts: &pb::TrackFacts, at: &str, bad: &mut Violations) -> TrackRequest {
+    bad.code(&format!("{at}kind"), &facts.kind);
+    bad.max_items(&format!("{at}tags"), facts.tags.len(), MAX_LIST);
+    if facts.tracks.is_empty() {
+        bad.bad(format!("{at}tracks"), "FIELD_REQUIRED");
+    }
+    bad.max_items(&format!("{at}tracks"), facts.tracks.len(), MAX_TRACKS);
+    let topic = Topic {
+        kind: facts.kind.clone(),
+        source: Some(facts.source.clone()).filter(|code| !code.is_empty()),
+        affected_households: facts.affected_households.map(count),
+        cost_fen: facts.cost_fen.map(saturated),
+        tags: facts.tags.clone(),
+    };
+    TrackRequest { topic, tracks: facts.tracks.clone() }
+}
+
+fn thresholds(facts: &pb::ThresholdsFacts, at: &str, bad: &mut Violations) -> ThresholdsRequest {
+    bad.code(&format!("{at}kind"), &facts.kind);
+    bad.max_items(&format!("{at}tags"), facts.tags.len(), MAX_LIST);
+    if facts.lawful.is_none() {
+        bad.bad(format!("{at}lawful"), "FIELD_REQUIRED");
+    }
+    let lawful = facts.lawful.clone().unwrap_or_default();
+    bad.range(&format!("{at}lawful.open_hours"), lawful.open_hours.into(), 0, MAX_OPEN_HOURS);
+    ThresholdsRequest {
+        kind: facts.kind.clone(),
+        track: facts.track.clone(),
+        eligible: count(facts.eligible),
+        affected_households: facts.affected_households.map(count),
+        cost_fen: facts.cost_fen.map(saturated),
+        tags: facts.tags.clone(),
+        lawful: Thresholds {
+            quorum: lawful.quorum.map(|ratio| share(ratio, &format!("{at}lawful.quorum"), bad)),
+            pass: lawful.pass.map(|ratio| share(ratio, &format!("{at}lawful.pass"), bad)),
+            open_hours: count(lawful.open_hours),
+        },
+    }
+}
+
+fn share(sent: pb::Ratio, at: &str, bad: &mut Violations) -> Share {
+    bad.range(&format!("{at}.denominator"), sent.denominator.into(), 1, 1_000);
+    bad.range(&format!("{at}.numerator"), sent.numerator.into(), 0, sent.denominator.max(0).into());
+    Share { numerator: count(sent.numerator), denominator: count(sent.denominator), exclusive: sent.exclusive }
+}
+
+/// A count; what cannot be counted is none.
+fn count(sent: i32) -> u32 {
+    u32::try_from(sent).unwrap_or_default()
+}
+
+fn saturated(sent: i64) -> i32 {
+    i32::try_from(sent).unwrap_or(if sent < 0 { i32::MIN } else { i32::MAX })
 }
 
 /// A member, in the field named `at`.

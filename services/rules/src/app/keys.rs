@@ -59,7 +59,11 @@ impl App {
     }
 
     /// Creates an author key.
-    pub(crate) async fn create_author_key(&self, ctx: &Arc<Ctx>, r: pb::CreateAuthorKeyRequest) -> Result<pb::AuthorKey> {
+    pub(crate) async fn create_author_key(
+        &self,
+        ctx: &Arc<Ctx>,
+        r: pb::CreateAuthorKeyRequest,
+    ) -> Result<pb::AuthorKey> {
         let hash = self.hash(ctx, &pb::CreateAuthorKeyRequest { request_id: String::new(), ..r.clone() });
         let creation = Creation {
             parent: &r.parent,
@@ -72,7 +76,11 @@ impl App {
     }
 
     /// Changes an author key; with `allow_missing` creates it.
-    pub(crate) async fn update_author_key(&self, ctx: &Arc<Ctx>, r: pb::UpdateAuthorKeyRequest) -> Result<pb::AuthorKey> {
+    pub(crate) async fn update_author_key(
+        &self,
+        ctx: &Arc<Ctx>,
+        r: pb::UpdateAuthorKeyRequest,
+    ) -> Result<pb::AuthorKey> {
         let hash = self.hash(ctx, &pb::UpdateAuthorKeyRequest { request_id: String::new(), ..r.clone() });
         let wanted = r.author_key.clone().unwrap_or_default();
         let change = Change {
@@ -130,7 +138,8 @@ impl App {
                 return Err(Error::field(violation.arg("key", &name).arg("area", plugin.area().name())));
             }
         };
-        let signature = Signature::from_slice(&header.signature).map_err(|_| bad("header.signature", "SIGNATURE_WRONG"))?;
+        let signature =
+            Signature::from_slice(&header.signature).map_err(|_| bad("header.signature", "SIGNATURE_WRONG"))?;
         key.verify_strict(&signed(&plugin.to_string(), digest), &signature)
             .map_err(|_| bad("header.signature", "SIGNATURE_WRONG"))?;
         Ok(Some(name.to_string()))
@@ -179,7 +188,12 @@ mod tests {
     #[test]
     fn a_key_whose_signatures_anybody_can_make_is_none() {
         // The identity, and a point of order 8.
-        assert!(public_key(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_none());
+        assert!(
+            public_key(&[
+                1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+            ])
+            .is_none()
+        );
         assert!(public_key(&[0; 32]).is_none() && public_key(&[0; 31]).is_none());
         assert!(public_key(SigningKey::from_bytes(&[7; 32]).verifying_key().as_bytes()).is_some());
     }

@@ -77,8 +77,7 @@ impl App {
         let query = [r.parent.as_str(), &r.filter, &r.order_by];
         let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, r.page_size, &r.page_token)?;
         filter::order_by(&r.order_by, &[])?;
-        let fields =
-            [filter::FilterField::new("plugin_version", filter::Kind::Text, Expr::col(Column::PluginVersion))];
+        let fields = [filter::FilterField::new("plugin_version", filter::Kind::Text, Expr::col(Column::PluginVersion))];
         let mut rows = notice::Entity::find()
             .filter(Column::Area.eq(area.as_str()))
             .filter(filter::condition(&r.filter, &fields)?)
@@ -145,6 +144,7 @@ impl App {
             })
             .await?;
         self.in_force.changed();
+        self.faults.clear(&r.name);
         let row = match done {
             Once::Done(row) => row,
             Once::Repeat(name) => {
@@ -158,7 +158,6 @@ impl App {
 
 /// The event that a version came to another state.
 pub(super) fn changed(ctx: &Ctx, row: &VersionRow) -> EventDraft {
-    let payload =
-        pb::PluginVersionChanged { plugin_version: row.name(), plugin: row.plugin.clone(), state: row.state };
+    let payload = pb::PluginVersionChanged { plugin_version: row.name(), plugin: row.plugin.clone(), state: row.state };
     EventDraft::new(ctx, "linli.rules.v1.PluginVersionChanged", &row.area, row.name(), row.revision, &payload)
 }

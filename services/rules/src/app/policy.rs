@@ -182,14 +182,20 @@ fn set(row: &mut policy::Model, path: &str, wanted: &pb::RulesPolicy) {
 
 async fn write(conn: &impl ConnectionTrait, row: policy::Model, known: bool) -> Result<()> {
     let row = row.into_active_model().reset_all();
-    if known { row.update(conn).await? } else { row.insert(conn).await? };
+    if known {
+        row.update(conn).await?
+    } else {
+        row.insert(conn).await?
+    };
     Ok(())
 }
 
 fn area_of(field: &str, name: &str) -> Result<AreaId> {
     match name.strip_suffix("/rulesPolicy") {
         Some(area) => check::area(field, area),
-        None => Err(Error::field(FieldViolation::new(field, "NAME_INVALID").arg("detail", "expected areas/{area}/rulesPolicy"))),
+        None => Err(Error::field(
+            FieldViolation::new(field, "NAME_INVALID").arg("detail", "expected areas/{area}/rulesPolicy"),
+        )),
     }
 }
 
@@ -199,7 +205,12 @@ mod tests {
 
     fn row(second: bool, faults: i32, window: i32) -> policy::Model {
         let blank = blank("a", 0);
-        policy::Model { second_person_required: second, quarantine_faults: faults, quarantine_window_min: window, ..blank }
+        policy::Model {
+            second_person_required: second,
+            quarantine_faults: faults,
+            quarantine_window_min: window,
+            ..blank
+        }
     }
 
     #[test]

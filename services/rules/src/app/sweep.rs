@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linli_kernel::{Clock as _, SystemClock};
+use linli_kit::Result;
 use linli_kit::lease::{self, Guard, Term};
 use linli_kit::serve::ServiceParts;
 use linli_kit::store::Store;
-use linli_kit::Result;
 use tokio_util::sync::CancellationToken;
 
 use crate::artefacts::Artefacts;

@@ -59,11 +59,8 @@ impl App {
         self.access.authorise(ctx, &Target::area(plugin.area()))?;
         self.plugins.get(plugin.area().as_str(), plugin.id()).await?;
         let named = named_digest(&header)?;
-        let resumable = named.as_deref().map(|digest| Resumable {
-            area: plugin.area().as_str(),
-            digest,
-            plugin: plugin.id(),
-        });
+        let resumable =
+            named.as_deref().map(|digest| Resumable { area: plugin.area().as_str(), digest, plugin: plugin.id() });
         let begun = self.begun(&header, resumable.as_ref()).await?;
         let bytes = self.chunks(&mut stream, begun, resumable.as_ref()).await?;
         let digest = Digest::of(&bytes);

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use linli_access::Target;
-use linli_kernel::{Lang, Text};
+use linli_kernel::Lang;
 use linli_kit::page::{KeyPart, PageRequest};
+use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, ErrorCode, Result, check, filter};
 use linli_proto::rules as pb;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _};
 
 use super::App;
-use crate::domain::version::{Both, KeptManifest, PluginVersionId};
+use crate::domain::version::{KeptManifest, PluginVersionId};
 use crate::store::entities::version;
 use crate::store::{self, VersionRow, version_of};
 
@@ -79,6 +80,11 @@ impl App {
                 Box::pin(async move {
                     store::lock_area(tx, area.as_str()).await?;
                     let row = store::lock_version(tx, area, id).await?.ok_or_else(|| Error::not_found(name))?;
+                    if let Some(by) = still_named(tx, below, name).await? {
+                        return Err(Error::new(ErrorCode::FailedPrecondition, "STILL_REFERENCED")
+                            .with("resource", name)
+                            .with("by", by));
+                    }
                     for slug in below {
                         let bindings = self.bindings.all(tx.conn(), slug).await?;
                         if let Some(by) = bindings.iter().find(|entry| entry.resource.plugin_version == name) {
@@ -96,10 +102,22 @@ impl App {
     }
 }
 
+/// The change that may still bring a version into force: an open one, or one that can be rolled back to it.
+async fn still_named(tx: &Tx<'_>, areas: &[String], version: &str) -> Result<Option<String>> {
+    for row in store::changes::living(tx.conn(), areas).await? {
+        let names = |binding: pb::RuleBinding| binding.plugin_version == version;
+        let undone = row.is_undoable && row.previous()?.is_some_and(names);
+        if undone || (row.is_open() && names(row.wanted()?)) {
+            return Ok(Some(row.name()));
+        }
+    }
+    Ok(None)
+}
+
 /// A version in a reader's language.
 pub(super) fn proto(row: &VersionRow, lang: Lang) -> Result<pb::PluginVersion> {
     let problems = row.problems()?.into_iter().map(|problem| pb::PluginProblem {
-        message: read(&problem.text, lang),
+        message: problem.text.read(lang),
         code: problem.code,
         location: problem.location,
     });
@@ -127,19 +145,15 @@ pub(super) fn proto(row: &VersionRow, lang: Lang) -> Result<pb::PluginVersion> {
 
 fn manifest(kept: KeptManifest, lang: Lang) -> pb::PluginManifest {
     let settings = kept.settings.into_iter().map(|decl| pb::SettingDecl {
-        label: read(&decl.label, lang),
-        help: read(&decl.help, lang),
+        label: decl.label.read(lang),
+        help: decl.help.read(lang),
         key: decl.key,
         r#type: decl.kind,
     });
     pb::PluginManifest {
-        title: read(&kept.title, lang),
-        summary: read(&kept.summary, lang),
+        title: kept.title.read(lang),
+        summary: kept.summary.read(lang),
         settings: settings.collect(),
         facts: kept.facts,
     }
-}
-
-fn read(text: &Both, lang: Lang) -> String {
-    Text::new(text.zh_cn.as_str(), text.en.as_str()).get(lang).to_owned()
 }

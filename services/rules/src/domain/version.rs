@@ -58,6 +58,13 @@ pub(crate) struct Both {
     pub(crate) en: String,
 }
 
+impl Both {
+    /// In a reader's language, or the one that there is.
+    pub(crate) fn read(&self, lang: linli_kernel::Lang) -> String {
+        linli_kernel::Text::new(self.zh_cn.as_str(), self.en.as_str()).get(lang).to_owned()
+    }
+}
+
 impl From<&Text> for Both {
     fn from(text: &Text) -> Self {
         Self { zh_cn: text.zh_cn.clone(), en: text.en.clone() }

@@ -4,8 +4,12 @@ use linli_kit::ErrorCode;
 use linli_kit::columns::Class;
 use linli_kit::store::{Constraint, Migration};
 
+use super::changes;
+
 /// Rules' own migrations.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, changes::tables::MIGRATION];
+
+const FIRST: Migration = Migration {
     version: 1000,
     name: "rules: plugin versions, policies and notices",
     sqlite: &[
@@ -42,16 +46,19 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
            area text NOT NULL, id uuid NOT NULL, plugin_version text NOT NULL, author text NOT NULL, code text NOT NULL,
            args text NOT NULL, create_us bigint NOT NULL, PRIMARY KEY (area, id))",
     ],
-}];
+};
 
 /// Two uploads of the same bytes at once: the second finds the version on its next attempt.
-pub(crate) const CONSTRAINTS: &[Constraint] = &[Constraint {
-    name: "plugin_version_digest",
-    sqlite: "plugin_version.area, plugin_version.plugin, plugin_version.digest",
-    code: ErrorCode::Aborted,
-    reason: "CONFLICT",
-    field: None,
-}];
+pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    changes::tables::OPEN_ONCE,
+    Constraint {
+        name: "plugin_version_digest",
+        sqlite: "plugin_version.area, plugin_version.plugin, plugin_version.digest",
+        code: ErrorCode::Aborted,
+        reason: "CONFLICT",
+        field: None,
+    },
+];
 
 macro_rules! classed {
     ($($table:literal: $($column:literal $class:ident),+;)+) => {
@@ -68,6 +75,10 @@ pub(crate) const COLUMNS: &[(&str, &str, Class)] = classed! {
     "rules_policy": "area" Public, "signature_required" Public, "second_person_required" Public,
         "quarantine_faults" Public, "quarantine_window_min" Public, "source" Public, "revision" Public,
         "create_us" Public, "update_us" Public;
+    "rule_change": "area" Public, "id" Public, "binding" Public, "wanted" Public, "previous" Public, "stage" Public,
+        "permille" Public, "effective_us" Public, "state" Public, "run_stage" Public, "run_permille" Public,
+        "before" Public, "is_undoable" Public, "steps" Personal, "revision" Public, "create_us" Public, "update_us" Public;
+    "rule_outcome": "change" Public, "was" Public, "would" Public, "reason" Public, "count" Public;
     "plugin_notice": "area" Public, "id" Public, "plugin_version" Public, "author" Personal, "code" Public,
         "args" Public, "create_us" Public;
 };

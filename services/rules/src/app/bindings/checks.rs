@@ -29,7 +29,7 @@ const MAX_KINDS: usize = 64;
 
 impl App {
     /// Everything that is wrong with a binding of an area, with paths below the binding.
-    pub(super) async fn check_binding(
+    pub(in crate::app) async fn check_binding(
         &self,
         ctx: &Ctx,
         area: &AreaId,
@@ -129,10 +129,10 @@ impl App {
             return Ok(());
         };
         // Loaded where it will serve: the first resident who needs it does not wait for that.
-        let plugin = match self.evaluator.plugin(&row.area, &digest).await? {
+        let plugin = match self.evaluator.plugin(&digest).await? {
             Ok(plugin) => plugin,
             Err(fault) => {
-                bad.push(unusable(&fault));
+                bad.push(unusable(&fault.text));
                 return Ok(());
             }
         };
@@ -169,7 +169,11 @@ impl App {
 }
 
 /// The violation when a binding, with the enabled ones beside it, is one too many for a kind.
-pub(super) fn crowded(area: &AreaId, others: &[pb::RuleBinding], binding: &pb::RuleBinding) -> Option<FieldViolation> {
+pub(in crate::app) fn crowded(
+    area: &AreaId,
+    others: &[pb::RuleBinding],
+    binding: &pb::RuleBinding,
+) -> Option<FieldViolation> {
     if binding.disabled {
         return None;
     }
