@@ -97,7 +97,8 @@ impl App {
             FilterField::new("state", Kind::proto_enum("linli.deliberation.v1.BallotState"), Column::State.into_expr()),
         ];
         let listed = self.list::<ballot::Entity>(ctx, &asked, columns, &fields, LIMIT, None).await?;
-        let (ballots, next_page_token) = listed.fill(LIMIT, |row| (row.area.clone(), row.id), |row| message(ctx, row))?;
+        let (ballots, next_page_token) =
+            listed.fill(LIMIT, |row| (row.area.clone(), row.id), |row| message(ctx, row))?;
         Ok(pb::ListBallotsResponse { ballots, next_page_token })
     }
 
@@ -133,7 +134,8 @@ impl App {
         };
         let row = new_ballot(ctx, &topic, &asked, (rule, electors.len()), close)?;
         let row = ballot::Model { rule_reasons: convert::stored_reasons(&why), ..row };
-        let receipt = rule.zip(said).map(|(rule, said)| self.thresholds_receipt(ctx, (&topic, row.id), &rule, &why, &said));
+        let receipt =
+            rule.zip(said).map(|(rule, said)| self.thresholds_receipt(ctx, (&topic, row.id), &rule, &why, &said));
         let (slug, row, electors, receipt) = (area.as_str(), &row, &electors, &receipt);
         let done = self.parts.store.write_once(ctx, slug, &request_id, hash, "ballot.create", |tx| {
             Box::pin(async move {
@@ -238,7 +240,8 @@ async fn open(ctx: &Ctx, tx: &Tx<'_>, row: &ballot::Model, electors: &[String]) 
             return Err(refuse("BALLOT_PASSED_ALREADY"));
         }
     }
-    topic.file_bytes += archives::ballot_bytes(&row.question_zh, &row.question_en, &convert::reasons(&row.rule_reasons)?);
+    topic.file_bytes +=
+        archives::ballot_bytes(&row.question_zh, &row.question_en, &convert::reasons(&row.rule_reasons)?);
     archives::check_room(&topic)?;
     topics::move_to(tx, &topic, false).await?;
     ballots::insert(tx, row.clone(), electors).await?;

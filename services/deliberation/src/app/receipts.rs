@@ -3,17 +3,19 @@
 //!
 //! Never: titles, texts, names of people.
 
+use linli_access::Target;
 use linli_kernel::{Id as _, Lang};
 use linli_kit::check::{self, Violations};
 use linli_kit::crypto::Aad;
 use linli_kit::ids::new_v7;
 use linli_kit::page::{KeyPart, PageRequest};
 use linli_kit::{Ctx, Error, Result};
-use linli_access::Target;
 use linli_proto::common::Reason;
 use linli_proto::deliberation as pb;
 use linli_proto::rules::evaluate_request::Hook;
-use linli_proto::rules::{DecisionCase, EvaluateRequest, Ratio, ReadDecisionsRequest, ReadDecisionsResponse, Thresholds};
+use linli_proto::rules::{
+    DecisionCase, EvaluateRequest, Ratio, ReadDecisionsRequest, ReadDecisionsResponse, Thresholds,
+};
 use prost::Message as _;
 use sea_orm::ColumnTrait as _;
 use serde_json::{Value, json};
@@ -69,13 +71,17 @@ fn in_short(rule: &Rule) -> String {
 }
 
 fn ratio(share: Option<&Ratio>) -> Value {
-    share.map_or(Value::Null, |s| json!({"numerator": s.numerator, "denominator": s.denominator, "exclusive": s.exclusive}))
+    share.map_or(
+        Value::Null,
+        |s| json!({"numerator": s.numerator, "denominator": s.denominator, "exclusive": s.exclusive}),
+    )
 }
 
 fn lawful(thresholds: Option<&Thresholds>) -> Value {
-    thresholds.map_or(Value::Null, |t| {
-        json!({"quorum": ratio(t.quorum.as_ref()), "pass": ratio(t.pass.as_ref()), "open_hours": t.open_hours})
-    })
+    thresholds.map_or(
+        Value::Null,
+        |t| json!({"quorum": ratio(t.quorum.as_ref()), "pass": ratio(t.pass.as_ref()), "open_hours": t.open_hours}),
+    )
 }
 
 /// The facts that rules saw.
@@ -99,7 +105,13 @@ fn facts_json(said: &Said) -> Value {
 
 impl App {
     /// The receipt of the choice of a process.
-    pub(super) fn track_receipt(&self, ctx: &Ctx, topic: &topic::Model, why: &Reason, said: &Said) -> topic_receipt::Model {
+    pub(super) fn track_receipt(
+        &self,
+        ctx: &Ctx,
+        topic: &topic::Model,
+        why: &Reason,
+        said: &Said,
+    ) -> topic_receipt::Model {
         let track = topic.template.rsplit('/').next().unwrap_or_default();
         self.receipt(ctx, (topic, None), (TRACK, track), vec![why.clone()], said)
     }
@@ -214,8 +226,7 @@ impl App {
         let page = PageRequest::parse(&self.parts.keyring, &ctx.method.path, &query, size, &request.page_token)?;
         let window = Window { area: area.as_str(), hook: &request.hook, kinds: &request.kinds, from_us, until_us };
         let rows = receipts::newest(self.reader(), &window, &page).await?;
-        let (rows, next_page_token) =
-            page.cut(rows, |row| vec![KeyPart::Int(row.create_us), KeyPart::Id(row.id)]);
+        let (rows, next_page_token) = page.cut(rows, |row| vec![KeyPart::Int(row.create_us), KeyPart::Id(row.id)]);
         let cases = rows.iter().map(|row| self.case(row)).collect::<Result<Vec<DecisionCase>>>()?;
         Ok(ReadDecisionsResponse { cases, next_page_token })
     }

@@ -14,9 +14,7 @@ use linli_proto::common::Reason;
 use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::evaluate_response::Answer;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
-use linli_proto::rules::{
-    EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest, ThresholdsFacts, TrackFacts,
-};
+use linli_proto::rules::{EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest, ThresholdsFacts, TrackFacts};
 use uuid::Uuid;
 
 use super::{App, convert};
@@ -82,13 +80,7 @@ impl App {
     }
 
     /// Asks the rules in force; `None` when there are none.
-    async fn ask(
-        &self,
-        ctx: &Ctx,
-        (area, topic): (&AreaId, Uuid),
-        kind: &str,
-        hook: Hook,
-    ) -> Result<Option<Said>> {
+    async fn ask(&self, ctx: &Ctx, (area, topic): (&AreaId, Uuid), kind: &str, hook: Hook) -> Result<Option<Said>> {
         let named = if matches!(hook, Hook::Track(_)) { TRACK } else { THRESHOLDS };
         if !self.in_force(ctx, area, named, kind).await? {
             return Ok(None);

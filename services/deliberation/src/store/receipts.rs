@@ -4,8 +4,8 @@ use linli_kit::Result;
 use linli_kit::page::PageRequest;
 use linli_kit::store::Tx;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, IntoActiveModel as _, Order, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -37,7 +37,11 @@ pub(crate) struct Window<'a> {
 }
 
 /// A page of the receipts of a window, newest first, and one more.
-pub(crate) async fn newest<C: ConnectionTrait>(conn: &C, window: &Window<'_>, page: &PageRequest) -> Result<Vec<Model>> {
+pub(crate) async fn newest<C: ConnectionTrait>(
+    conn: &C,
+    window: &Window<'_>,
+    page: &PageRequest,
+) -> Result<Vec<Model>> {
     use sea_orm::sea_query::Expr;
     let keys = [(Column::CreateUs.into_expr(), Order::Desc), (Column::Id.into_expr(), Order::Desc)];
     let kinds = match window.kinds {

@@ -1,6 +1,8 @@
 //! Rules are asked which way a topic goes and how strict its ballot is; what they said is on record and never makes a ballot
 //! easier to pass.
 
+use linli_kit::ErrorCode;
+use linli_kit::store::Engine;
 use linli_proto::common::{Reason, Text};
 use linli_proto::deliberation as pb;
 use linli_proto::deliberation::condition::Condition as Kind;
@@ -20,7 +22,7 @@ fn why(code: &str) -> Reason {
     Reason { code: code.into(), args: vec!["500000".into()], message: String::new(), text }
 }
 
-fn track(id: &str) -> Result<Answer, Code> {
+fn track(id: &str) -> Result<Answer, ErrorCode> {
     Ok(Answer::Track(TrackAnswer { track: id.into(), reason: Some(why("much-money")) }))
 }
 
@@ -28,7 +30,7 @@ const fn ratio(numerator: i32, denominator: i32) -> Option<Ratio> {
     Some(Ratio { numerator, denominator, exclusive: false })
 }
 
-fn thresholds(quorum: Option<Ratio>, pass: Option<Ratio>, open_hours: i32) -> Result<Answer, Code> {
+fn thresholds(quorum: Option<Ratio>, pass: Option<Ratio>, open_hours: i32) -> Result<Answer, ErrorCode> {
     let thresholds = Some(Thresholds { quorum, pass, open_hours });
     Ok(Answer::Thresholds(ThresholdsAnswer { thresholds, reasons: vec![why("strict")] }))
 }
@@ -61,8 +63,7 @@ async fn two_ways(world: &World) {
 }
 
 async fn receipts(world: &World, subject: &str, filter: &str) -> Vec<pb::TopicReceipt> {
-    let request =
-        pb::ListTopicReceiptsRequest { parent: AREA.into(), filter: filter.into(), ..Default::default() };
+    let request = pb::ListTopicReceiptsRequest { parent: AREA.into(), filter: filter.into(), ..Default::default() };
     world.client(subject).list_topic_receipts(request).await.expect("receipts").into_inner().topic_receipts
 }
 
@@ -78,7 +79,10 @@ async fn rules_choose_the_way_of_a_topic_that_names_none_and_the_receipt_says_wh
         two_ways(&world).await;
         world.rules.answer(TRACK, track("big"));
         let topic = raise(&world, wish()).await.expect("a topic");
-        assert_eq!((topic.process_template.as_str(), topic.stage.as_str()), ("areas/xinhua/processTemplates/big", "near"));
+        assert_eq!(
+            (topic.process_template.as_str(), topic.stage.as_str()),
+            ("areas/xinhua/processTemplates/big", "near")
+        );
         assert_eq!((topic.affected_households, topic.cost_fen), (Some(40), Some(50_000_000)));
         assert_eq!(topic.tags, ["urgent", "roof"]);
         assert_eq!(topic.track_reason.as_ref().map(|r| r.message.as_str()), Some("Because of the cost"));
@@ -136,7 +140,9 @@ async fn without_a_rule_the_error_names_the_ways_that_there_are() {
 async fn a_fault_of_rules_raises_nothing_and_may_be_tried_again() {
     for world in World::all().await {
         two_ways(&world).await;
-        for answer in [Err(Code::Internal), Err(Code::Unavailable), track("elsewhere"), thresholds(None, None, 0)] {
+        for answer in
+            [Err(ErrorCode::Internal), Err(ErrorCode::Unavailable), track("elsewhere"), thresholds(None, None, 0)]
+        {
             world.rules.answer(TRACK, answer);
             let refused = raise(&world, wish()).await.expect_err("no answer");
             assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
@@ -144,6 +150,42 @@ async fn a_fault_of_rules_raises_nothing_and_may_be_tried_again() {
         let request = pb::ListTopicsRequest { parent: AREA.into(), ..Default::default() };
         let topics = world.client(MANAGER).list_topics(request).await.expect("topics").into_inner().topics;
         assert!(topics.is_empty() && receipts(&world, MANAGER, "").await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_that_changed_while_rules_were_asked_is_not_taken() {
+    for world in World::all().await {
+        two_ways(&world).await;
+        world.rules.answer(TRACK, track("small"));
+        let (came, go) = world.rules.hold();
+        let change = async {
+            came.await.expect("rules are asked");
+            world.template("areas/xinhua/processTemplates/small", vec![stage("walk", vec![], &[])]).await;
+            go.send(()).expect("rules wait");
+        };
+        let (refused, ()) = futures::join!(raise(&world, wish()), change);
+        let refused = refused.expect_err("another process than rules chose");
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Aborted, "CONFLICT"));
+        assert_eq!(raise(&world, wish()).await.expect("asked again").stage, "walk");
+        assert_eq!(receipts(&world, MANAGER, "").await.len(), 1, "the first left none");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_raises_one_topic_with_one_receipt() {
+    for world in World::all().await {
+        two_ways(&world).await;
+        world.rules.answer(TRACK, track("small"));
+        let request = pb::CreateTopicRequest {
+            parent: AREA.into(),
+            topic: Some(wish()),
+            request_id: "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f1".into(),
+        };
+        let mut client = world.client(&resident(0, 0));
+        let first = client.create_topic(request.clone()).await.expect("a topic").into_inner();
+        let again = client.create_topic(request).await.expect("the same").into_inner();
+        assert_eq!((first.name, receipts(&world, MANAGER, "").await.len()), (again.name, 1));
     }
 }
 
@@ -212,13 +254,13 @@ async fn a_ballot_takes_the_stricter_of_stage_and_rules_in_each_field() {
         assert!(receipts(&world, MANAGER, "").await.is_empty(), "no receipt without its ballot");
         let ballot = open(&world, &topic, 72).await.expect("a ballot");
         let share = |numerator, denominator, exclusive| Some(pb::Share { numerator, denominator, exclusive });
-        let rule = ballot.rule.clone().expect("a rule");
+        let rule = ballot.rule.expect("a rule");
         assert_eq!((rule.quorum, rule.pass, rule.open_hours), (share(2, 3, false), share(1, 2, true), 72));
         assert_eq!(ballot.rule_reasons.iter().map(|r| r.message.as_str()).collect::<Vec<_>>(), ["Because of the cost"]);
         let asked = world.rules.asked();
         let Some(Hook::Thresholds(facts)) = asked.last().and_then(|ask| ask.hook.as_ref()) else { panic!("{asked:?}") };
         assert_eq!((facts.track.as_str(), facts.eligible, facts.tags.len()), ("big", 12, 2));
-        let lawful = facts.lawful.clone().expect("the stage's rule");
+        let lawful = facts.lawful.expect("the stage's rule");
         assert_eq!((lawful.quorum.map(|q| q.exclusive), lawful.open_hours), (Some(true), 24));
         let found = receipts(&world, MANAGER, &format!("ballot = \"{}\"", ballot.name)).await;
         assert_eq!((found.len(), found[0].hook.as_str()), (1, THRESHOLDS));
@@ -246,7 +288,7 @@ async fn no_ballot_opens_while_rules_are_away_or_answer_nonsense() {
     for world in World::all().await {
         let topic = at_ballot(&world).await;
         for answer in [
-            Err(Code::Internal),
+            Err(ErrorCode::Internal),
             track("big"),
             thresholds(ratio(3, 2), None, 24),
             thresholds(ratio(1, 0), None, 24),
@@ -287,7 +329,12 @@ async fn a_ballot_that_was_made_easier_behind_the_services_back_is_found() {
         open(&world, &topic, 24).await.expect("a ballot");
         world.sound().await;
         let easy = pb::BallotRule { pass: None, ..majority() };
-        world.set_ballot_rules(&prost::Message::encode_to_vec(&easy)).await;
+        let bytes = hex::encode(prost::Message::encode_to_vec(&easy));
+        let literal = match world.store.engine() {
+            Engine::Sqlite => format!("X'{bytes}'"),
+            Engine::Postgres => format!("'\\x{bytes}'::bytea"),
+        };
+        world.run(&format!("UPDATE ballot SET rule = {literal}")).await;
         let broken: Vec<_> = world.violations().await.into_iter().filter(|(_, found)| !found.is_empty()).collect();
         assert_eq!(broken.len(), 1, "{broken:?}");
         assert_eq!(broken[0].0, "deliberation.ballot-rules");

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
+use linli_kernel::Lang;
+use linli_kit::{Error, ErrorCode, Texts};
 use linli_proto::rules::evaluate_response::Answer;
 use linli_proto::rules::{
     EffectiveRule, EffectiveRules, EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest, RulePart, RuleStage,
 };
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
 
 use crate::org::unary;
 
@@ -24,15 +27,17 @@ pub(crate) struct Rules {
 #[derive(Default)]
 struct State {
     /// By hook: what an evaluation answers.
-    answers: Vec<(&'static str, Result<Answer, Code>)>,
+    answers: Vec<(&'static str, Result<Answer, ErrorCode>)>,
     down: bool,
+    /// The next evaluation says that it came, and waits.
+    gate: Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>,
     effective: usize,
     asked: Vec<EvaluateRequest>,
 }
 
 impl Rules {
     /// Puts a rule of a hook in force that answers so, or fails so.
-    pub(crate) fn answer(&self, hook: &'static str, answer: Result<Answer, Code>) {
+    pub(crate) fn answer(&self, hook: &'static str, answer: Result<Answer, ErrorCode>) {
         let mut state = self.state.lock();
         state.answers.retain(|(known, _)| *known != hook);
         state.answers.push((hook, answer));
@@ -41,6 +46,14 @@ impl Rules {
     /// Nobody answers any more.
     pub(crate) fn down(&self) {
         self.state.lock().down = true;
+    }
+
+    /// Holds the next evaluation up: tells when it came, and goes on when told to.
+    pub(crate) fn hold(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let (came, waits) = oneshot::channel();
+        let (go, told) = oneshot::channel();
+        self.state.lock().gate = Some((came, told));
+        (waits, go)
     }
 
     /// What was evaluated.
@@ -57,7 +70,7 @@ impl Rules {
         let mut state = self.state.lock();
         state.effective += 1;
         if state.down {
-            return Err(Status::new(Code::Unavailable, "down"));
+            return Err(failed(ErrorCode::Unavailable));
         }
         let known = state.answers.iter().filter(|(hook, _)| *hook == request.hook);
         let rules = known.map(|_| EffectiveRule { title: "A rule".into(), ..Default::default() }).collect();
@@ -71,7 +84,7 @@ impl Rules {
         let hook = match request.hook {
             Some(Hook::Track(_)) => "deliberation-track",
             Some(Hook::Thresholds(_)) => "deliberation-thresholds",
-            _ => return Err(Status::new(Code::InvalidArgument, "not a hook of deliberation")),
+            _ => return Err(failed(ErrorCode::InvalidArgument)),
         };
         let answer = state.answers.iter().find(|(known, _)| *known == hook).map(|(_, answer)| answer.clone());
         match answer {
@@ -86,10 +99,15 @@ impl Rules {
                 }],
                 revision: "r1".into(),
             }),
-            Some(Err(code)) => Err(Status::new(code, "a fault")),
-            None => Err(Status::new(Code::Internal, "nothing to say")),
+            Some(Err(code)) => Err(failed(code)),
+            None => Err(failed(ErrorCode::Internal)),
         }
     }
+}
+
+/// An error of rules.
+fn failed(code: ErrorCode) -> Status {
+    Error::new(code, "CONFLICT").into_status(&Texts::kit(), Lang::En, "rules.linli")
 }
 
 impl tonic::server::NamedService for Rules {
@@ -108,6 +126,11 @@ impl tower::Service<http::Request<Body>> for Rules {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
+            let gate = this.state.lock().gate.take_if(|_| request.uri().path().ends_with("/Evaluate"));
+            if let Some((came, told)) = gate {
+                came.send(()).expect("somebody listens");
+                told.await.expect("somebody tells");
+            }
             let evaluates = request.uri().path().ends_with("/Evaluate");
             Ok(match evaluates {
                 true => unary(request, move |r: &EvaluateRequest| this.evaluate(r)).await,

@@ -42,7 +42,7 @@ impl World {
         rows.iter().map(|row| row.try_get_by_index(0).expect("a text")).collect()
     }
 
-    async fn run(&self, sql: &str) {
+    pub(crate) async fn run(&self, sql: &str) {
         let sql = self.statement(sql);
         let sql = &sql;
         let done = self.store.write("tamper", |tx| {

@@ -184,19 +184,6 @@ impl World {
         DeliberationServiceClient::new(Bearer { stack: self.stack.clone(), token, lang: "en" })
     }
 
-    /// Writes another rule into every ballot, behind the service's back.
-    pub(crate) async fn set_ballot_rules(&self, rule: &[u8]) {
-        use sea_orm::ConnectionTrait as _;
-        let sql = "UPDATE ballot SET rule = $1";
-        self.store.transaction("test.rule", |tx| {
-            let rule = rule.to_vec();
-            Box::pin(async move {
-                tx.conn().execute_raw(tx.statement(sql, [rule.into()])).await?;
-                Ok(())
-            })
-        }).await.expect("written");
-    }
-
     /// Somebody is recorded in org now, in a household of the first grid.
     pub(crate) fn arrives(&self, id: &str, birth_year: i32, household: usize) -> String {
         let person = (id.to_owned(), birth_year, format!("hh-{household:02}"), "grid-1".to_owned());
