@@ -11,6 +11,7 @@ mod frozen;
 mod hostile;
 #[path = "sandbox/kept.rs"]
 mod kept;
+#[cfg(target_os = "linux")]
 #[path = "sandbox/many.rs"]
 mod many;
 #[path = "sandbox/support.rs"]

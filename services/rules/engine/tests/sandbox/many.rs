@@ -5,6 +5,7 @@ use linli_rules_engine::types::{AwardRequest, Context};
 use linli_rules_engine::validate::run;
 use linli_rules_engine::{Engine, EngineConfig, Kind, kind_of};
 
+use crate::hostile::resident_bytes;
 use crate::support::{built, guest, patient};
 
 #[tokio::test]
@@ -19,7 +20,10 @@ async fn a_script_is_validated_and_evaluated_under_limits_of_its_own() {
     let kept = Some(linli_rules_engine::Kept::new(dir.path(), [1; 32], 64 << 20));
     let engine = Engine::new(EngineConfig { kept, ..EngineConfig::embedded() }).unwrap();
     engine.keep(&report.compiled.expect("it is acceptable")).expect("it is kept");
+    let before = resident_bytes();
     let plugin = engine.load(&script).expect("it loads");
+    let taken = resident_bytes().saturating_sub(before);
+    assert!(taken < 32 << 20, "pool and code of the first script take {taken} bytes");
     assert_eq!(plugin.kind(), Kind::Script);
     assert_eq!(plugin.hooks().collect::<Vec<_>>(), report.hooks);
     let native = engine.load(&guest("harmless")).expect("it loads");
@@ -27,7 +31,6 @@ async fn a_script_is_validated_and_evaluated_under_limits_of_its_own() {
 }
 
 /// A measurement with a bound: `cargo test -p linli-rules-engine -- --ignored --nocapture four_thousand`.
-#[cfg(target_os = "linux")]
 #[test]
 #[ignore = "takes minutes"]
 fn four_thousand_plugins_take_less_than_three_hundred_megabytes() {
@@ -44,7 +47,7 @@ fn four_thousand_plugins_take_less_than_three_hundred_megabytes() {
     for round in 0..2 {
         let started = std::time::Instant::now();
         (0..4_000).for_each(ask);
-        let resident = crate::hostile::resident_bytes() >> 20;
+        let resident = resident_bytes() >> 20;
         eprintln!("round {round}: {:?} for each, {resident} MiB resident", started.elapsed() / 4_000);
         assert!(resident < 300, "{resident} MiB");
     }
