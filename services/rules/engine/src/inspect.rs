@@ -1,6 +1,9 @@
 //! The walk over a plugin's bytes before anything is compiled: shape, imports, exports and caps.
 //! Never: compiles, runs or trusts; compile bombs are real, one function of 1 MiB takes minutes.
 
+mod caps;
+mod finding;
+
 use std::panic;
 
 use wasmparser::component_types::ComponentEntityType;
@@ -10,181 +13,10 @@ use wasmparser::{
 
 use super::hook::{Hook, META, TYPES};
 use super::kind::Kind;
-use super::table::{MAX_TABLE_BYTES, Table};
+use super::table::Table;
 
-/// The most that a plugin may bring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Caps {
-    /// Size of the file.
-    pub bytes: usize,
-    /// Functions, in all.
-    pub functions: u32,
-    /// Size of one function's code.
-    pub body_bytes: usize,
-    /// Local variables of one function.
-    pub locals: u32,
-    /// The initial memory, in pages of 64 KiB.
-    pub memory_pages: u64,
-    /// The initial table.
-    pub table_elements: u64,
-    /// Data segments.
-    pub data_segments: u32,
-    /// Element segments and globals, each.
-    pub segments: u32,
-    /// Type definitions, core and component, in all.
-    pub types: u32,
-    /// Nested components; those of a native guest only carry the types of an export.
-    pub nested: u32,
-    /// Core modules.
-    pub modules: u32,
-    /// Memories and tables, each; what modules import from each other counts with each of them.
-    pub memories: u32,
-    /// Whether nested components may have code and speak to each other, as the parts of a script engine do.
-    pub nested_code: bool,
-}
-
-impl Caps {
-    /// The largest file of all kinds.
-    pub const MAX_BYTES: usize = 2 << 20;
-
-    /// Those of a kind of guest.
-    pub const fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::Script => Self::script(),
-            Kind::Native => Self::native(),
-            Kind::Table => Self { bytes: MAX_TABLE_BYTES, ..Self::native() },
-        }
-    }
-
-    /// For script engines with a script in them: those are large, and made of parts.
-    pub const fn script() -> Self {
-        Self {
-            bytes: Self::MAX_BYTES,
-            functions: 8_000,
-            body_bytes: 128 << 10,
-            locals: 1_024,
-            memory_pages: 384,
-            table_elements: 8_192,
-            data_segments: 16_384,
-            segments: 1_024,
-            types: 8_000,
-            nested: 32,
-            modules: 32,
-            memories: 32,
-            nested_code: true,
-        }
-    }
-
-    /// For guests that are compiled to wasm.
-    pub const fn native() -> Self {
-        Self {
-            bytes: 256 << 10,
-            functions: 2_000,
-            body_bytes: 32 << 10,
-            locals: 256,
-            memory_pages: 32,
-            table_elements: 1_024,
-            data_segments: 1_024,
-            segments: 1_024,
-            types: 4_000,
-            nested: 16,
-            modules: 1,
-            memories: 1,
-            nested_code: false,
-        }
-    }
-}
-
-/// Something that a plugin must not be or have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// The bytes are no component but something else.
-    NotAComponent(Mistaken),
-    /// The bytes break off or contradict themselves.
-    Malformed(String),
-    /// An import other than the types.
-    ForbiddenImport(String),
-    /// An export that the contract does not know.
-    UnknownExport(String),
-    /// No manifest.
-    NoMeta,
-    /// No hook.
-    NoHook,
-    /// A construct that a plugin has no use for.
-    Forbidden(Construct),
-    /// More of something than its cap.
-    Exceeds {
-        /// What is capped.
-        cap: Cap,
-        /// Where: the index of a function, or zero.
-        index: u32,
-        /// How much there is.
-        got: u64,
-        /// How much there may be.
-        max: u64,
-    },
-}
-
-/// What the bytes are instead of a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mistaken {
-    /// WebAssembly, but a core module.
-    CoreModule,
-    /// Anything else.
-    NoWasm,
-}
-
-/// A construct that a plugin has no use for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Construct {
-    /// Code in a component that only should carry types.
-    NestedModule,
-    /// A component in a component in a component.
-    NestedTwice,
-    /// A function of a nested component.
-    NestedFunction,
-    /// Exceptions.
-    Exceptions,
-    /// A memory of another kind.
-    OddMemory,
-    /// A function that runs at instantiation.
-    Start,
-    /// A built-in of the component model.
-    BuiltIn,
-}
-
-/// What is capped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cap {
-    /// Size of the file, in bytes.
-    Bytes,
-    /// Number of functions.
-    Functions,
-    /// Code of one function, in bytes.
-    Body,
-    /// Local variables of one function.
-    Locals,
-    /// Initial memory, in pages.
-    Memory,
-    /// Number of memories.
-    Memories,
-    /// Initial table.
-    Table,
-    /// Number of tables.
-    Tables,
-    /// Number of data segments.
-    DataSegments,
-    /// Number of element segments.
-    ElementSegments,
-    /// Number of globals.
-    Globals,
-    /// Number of types.
-    Types,
-    /// Number of core modules.
-    Modules,
-    /// Number of nested components.
-    Nested,
-}
+pub use caps::Caps;
+pub use finding::{Cap, Construct, Finding, Mistaken};
 
 /// What the walk found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

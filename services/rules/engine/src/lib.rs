@@ -30,6 +30,7 @@ pub mod validate;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 pub use config::{Allocation, EngineConfig, Limits};
@@ -91,7 +92,8 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Result<Self, StartError> {
         let (native, ticker) = Host::first(&config, config.native)?;
         let weigh = |_: &Digest, plugin: &Arc<Plugin>| u32::try_from(plugin.bytes()).unwrap_or(u32::MAX);
-        let plugins = Cache::builder().max_capacity(config.cached_bytes).weigher(weigh).build();
+        let plugins = Cache::builder().max_capacity(config.cached_bytes).weigher(weigh);
+        let plugins = plugins.eviction_policy(EvictionPolicy::lru()).build();
         Ok(Self { config: Arc::new(config), native, script: Arc::default(), ticker, plugins })
     }
 
