@@ -72,7 +72,8 @@ async fn a_contribution_is_recorded_and_thanked_for_once() {
         assert_eq!(record(suite, &person(50), shift(suite, 1), &id).await.expect("a retry asks nobody"), first);
         suite.world.lock().away = false;
         let again = record(suite, &person(50), shift(suite, 1), "").await.expect_err("it stands");
-        assert_eq!((again.code(), reason(&again).as_str()), (tonic::Code::AlreadyExists, "CONTRIBUTION_EXISTS"));
+        assert_eq!(again.code(), tonic::Code::AlreadyExists);
+        assert!(format!("{again:?}").contains("CONTRIBUTION_EXISTS"), "{again:?}");
         assert_eq!(suite.balance("hearts", &person(1)).await, Some((1, 1)));
         let all = awards(suite, &person(1)).await;
         assert_eq!((all.len(), all[0].source.as_str()), (1, first.name.as_str()));
