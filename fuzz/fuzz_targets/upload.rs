@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use linli_fuzz::{Chance, engine, write_seeds};
+use linli_fuzz::{Chance, engine, prepare};
 use linli_rules_engine::types::Context;
 
-fuzz_target!(init: write_seeds(), |bytes: &[u8]| {
+fuzz_target!(init: prepare(), |bytes: &[u8]| {
     let Ok(plugin) = engine().load(bytes) else { return };
     let _problems = engine().check_settings(&plugin, &[]);
     for hook in plugin.hooks() {

@@ -82,9 +82,16 @@ fn guest(hook: &str, world: &str, function: &str) -> Vec<u8> {
     encoded.expect("the guest fits its world")
 }
 
+/// Writes the seeds, and lets a panic that the engine catches be caught: the fuzzer's own hook would end the process
+/// before. One that nobody catches ends it all the same.
+pub fn prepare() {
+    drop(std::panic::take_hook());
+    write_seeds();
+}
+
 /// Puts a well-formed component of every hook into the first directory that the command line names, so that there is
 /// something to break.
-pub fn write_seeds() {
+fn write_seeds() {
     let Some(dir) = std::env::args().skip(1).find(|arg| !arg.starts_with('-')) else { return };
     for (hook, world, function) in WORLDS {
         let path = std::path::Path::new(&dir).join(format!("seed-{hook}.wasm"));
