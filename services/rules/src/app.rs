@@ -31,7 +31,7 @@ use std::sync::{Arc, Weak};
 use linli_access::Access;
 use linli_kit::catalogue::Catalogue;
 use linli_kit::idempotency::request_hash;
-use linli_kit::operation::Operations;
+use linli_kit::operation::{Job, Operations};
 use linli_kit::serve::ServiceParts;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules as pb;
@@ -71,6 +71,8 @@ pub(crate) struct App {
     in_force: effective::InForce,
     tallies: tally::Tallies,
     faults: quarantine::Faults,
+    /// One simulation at a time, areas in turn.
+    simulations: turns::Turns,
     /// Itself, for work that outlives a call.
     me: Weak<App>,
 }
@@ -82,7 +84,6 @@ impl App {
         let operations = Operations::new(parts.store.clone(), parts.kit.texts.clone());
         let validator = Validator::new(worker, settings.limits);
         let artefacts = settings.artefacts;
-        validation::start(&parts, &operations, validator.clone(), artefacts.clone());
         sweep::start(&parts, artefacts.clone());
         let evaluator = Evaluator::start(artefacts.clone(), settings.engine)?;
         let tallies = tally::Tallies::default();
@@ -98,11 +99,16 @@ impl App {
             in_force: effective::InForce::default(),
             tallies,
             faults: quarantine::Faults::default(),
+            simulations: turns::Turns::new(1),
             me: me.clone(),
             operations,
             parts,
             access,
         });
+        let (parts, validator, artefacts) = (app.parts.clone(), app.validator.clone(), app.artefacts.clone());
+        let simulation: Arc<dyn Job> = Arc::new(simulate::Simulation(Arc::downgrade(&app)));
+        let validation = validation::Validation { parts, validator, artefacts };
+        validation::start(&app.parts, &app.operations, validation, (simulate::KIND, simulation));
         changes::start(&app);
         Ok(app)
     }

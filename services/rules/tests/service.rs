@@ -2,18 +2,20 @@
 
 #[path = "service/bindings.rs"]
 mod bindings;
+#[path = "service/changes.rs"]
+mod changes;
 #[path = "service/evaluation.rs"]
 mod evaluation;
 #[path = "service/faults.rs"]
 mod faults;
 #[path = "service/policies.rs"]
 mod policies;
+#[path = "service/quotas.rs"]
+mod quotas;
 #[path = "service/resuming.rs"]
 mod resuming;
 #[path = "service/signatures.rs"]
 mod signatures;
-#[path = "service/quotas.rs"]
-mod quotas;
 #[path = "service/suite.rs"]
 mod suite;
 #[path = "../engine/tests/sandbox/support.rs"]

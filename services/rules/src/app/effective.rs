@@ -54,7 +54,16 @@ pub(super) struct Bound {
     pub(super) trial: Option<Trial>,
 }
 
+impl Bound {
+    /// Without what is tried beside it.
+    pub(super) fn untried(&self) -> Self {
+        let (binding, area, title) = (self.binding.clone(), self.area.clone(), self.title.clone());
+        Self { binding, area, title, on_fault: self.on_fault, active: self.active.clone(), trial: None }
+    }
+}
+
 /// A version with its settings, as it is asked.
+#[derive(Clone)]
 pub(super) struct Subject {
     /// Name of the version.
     pub(super) version: String,

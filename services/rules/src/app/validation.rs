@@ -136,13 +136,18 @@ fn ended(row: &VersionRow, lang: Lang) -> Result<Operation> {
     })
 }
 
-/// Runs validations in the background until the process goes down.
-pub(super) fn start(parts: &ServiceParts, operations: &Operations, validator: Validator, artefacts: Artefacts) {
-    let job: Arc<dyn Job> = Arc::new(Validation { parts: parts.clone(), validator, artefacts });
+/// Runs validations, and jobs of one more kind, in the background until the process goes down.
+pub(super) fn start(
+    parts: &ServiceParts,
+    operations: &Operations,
+    job: Validation,
+    more: (&'static str, Arc<dyn Job>),
+) {
+    let job: Arc<dyn Job> = Arc::new(job);
     // The validator runs one child at a time. More operations are taken up than that, and more than one area may have,
     // so that areas come in turn and not in the order in which they asked.
     let settings = Settings { concurrency: TAKEN_UP, ..Settings::default() };
-    let running = operations.spawn(Jobs::from([(KIND, job)]), settings, parts.cancel.clone());
+    let running = operations.spawn(Jobs::from([(KIND, job), more]), settings, parts.cancel.clone());
     parts.tasks.spawn(async move {
         if let Err(fault) = running.await {
             tracing::error!(panicked = fault.is_panic(), "the runner of validations broke");
@@ -151,10 +156,10 @@ pub(super) fn start(parts: &ServiceParts, operations: &Operations, validator: Va
 }
 
 /// The job.
-struct Validation {
-    parts: ServiceParts,
-    validator: Validator,
-    artefacts: Artefacts,
+pub(super) struct Validation {
+    pub(super) parts: ServiceParts,
+    pub(super) validator: Validator,
+    pub(super) artefacts: Artefacts,
 }
 
 #[async_trait]

@@ -83,10 +83,13 @@ async fn the_revision_follows_every_change_and_nothing_else() {
     for suite in suites().await {
         let haircut = suite.ready("xinhua", "haircut").await;
         let nothing = suite.in_force(ELIGIBILITY, "haircut").await;
-        assert!(nothing.bindings.is_empty() && nothing.facts.is_empty());
+        assert!(nothing.rules.is_empty() && nothing.facts.is_empty());
         let made = suite.bind("xinhua", "monthly", binding(ELIGIBILITY, &haircut, vec![])).await.expect("binds");
         let first = suite.in_force(ELIGIBILITY, "haircut").await;
-        assert_eq!(first.bindings.as_slice(), std::slice::from_ref(&made));
+        let rule = &first.rules[0];
+        assert_eq!((first.rules.len(), rule.rule_binding.as_ref()), (1, Some(&made)));
+        assert_eq!((rule.source.as_str(), rule.on_fault()), ("areas/xinhua", OnFault::Deny));
+        assert!(!rule.title.is_empty());
         assert_eq!(first.facts, ["age", "tags", "usage"]);
         assert_eq!(suite.in_force(ELIGIBILITY, "haircut").await.revision, first.revision);
         let mut op = suite.as_(OPERATOR);
@@ -108,8 +111,8 @@ async fn the_revision_follows_every_change_and_nothing_else() {
         assert_eq!(stale.code(), tonic::Code::Aborted);
         let other = RuleBinding { kinds: vec!["meal".into()], ..changed };
         let other = op.update_rule_binding(update(other, &["kinds"])).await.expect("changes").into_inner();
-        assert!(suite.in_force(ELIGIBILITY, "haircut").await.bindings.is_empty());
-        assert_eq!(suite.in_force(ELIGIBILITY, "meal").await.bindings.len(), 1);
+        assert!(suite.in_force(ELIGIBILITY, "haircut").await.rules.is_empty());
+        assert_eq!(suite.in_force(ELIGIBILITY, "meal").await.rules.len(), 1);
         let off = RuleBinding { disabled: true, ..other };
         op.update_rule_binding(update(off, &["disabled"])).await.expect("switches off");
         assert_eq!(suite.in_force(ELIGIBILITY, "meal").await.revision, nothing.revision);

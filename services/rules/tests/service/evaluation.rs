@@ -21,6 +21,7 @@ fn request(kind: &str, hook: Hook) -> EvaluateRequest {
         now: timestamp(0),
         utc_offset_min: 480,
         seed: 7,
+        bucket: 0,
         hook: Some(hook),
     }
 }

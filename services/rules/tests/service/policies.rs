@@ -36,7 +36,9 @@ async fn an_area_is_as_strict_as_the_strictest_above_it() {
         };
         set(&suite, district, &[]).await.expect("the district's");
         let own = RulesPolicy { quarantine_faults: 50, quarantine_window_min: 5, ..of("xinhua") };
-        set(&suite, own, &["quarantine_faults", "quarantine_window_min", "second_person_required"]).await.expect("its own");
+        set(&suite, own, &["quarantine_faults", "quarantine_window_min", "second_person_required"])
+            .await
+            .expect("its own");
         let now = holds(&suite, "xinhua").await;
         assert!(now.second_person_required, "an area cannot be more lenient");
         assert_eq!((now.quarantine_faults, now.quarantine_window_min), (20, 5));
@@ -68,7 +70,8 @@ async fn a_policy_is_changed_by_what_was_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resident_changes_no_policy() {
     for suite in suites().await {
-        let request = UpdateRulesPolicyRequest { rules_policy: Some(of("xinhua")), ..UpdateRulesPolicyRequest::default() };
+        let request =
+            UpdateRulesPolicyRequest { rules_policy: Some(of("xinhua")), ..UpdateRulesPolicyRequest::default() };
         let denied = suite.as_("areas/xinhua/people/per-a").update_rules_policy(request).await.expect_err("no right");
         assert_eq!(denied.code(), tonic::Code::PermissionDenied);
     }

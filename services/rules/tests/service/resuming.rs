@@ -81,7 +81,10 @@ async fn an_upload_that_breaks_off_goes_on_where_it_stopped() {
         let half = 128 << 10;
         break_off(&suite, header(&plugin, &bytes, 0), &bytes[..half]).await;
         let found = kept(&suite, &bytes).await;
-        assert_eq!((found.plugin.as_str(), found.received_bytes), (plugin.as_str(), i64::try_from(half).expect("small")));
+        assert_eq!(
+            (found.plugin.as_str(), found.received_bytes),
+            (plugin.as_str(), i64::try_from(half).expect("small"))
+        );
         let wrong = suite.upload(header(&plugin, &bytes, half + 1), &bytes[half + 1..]).await.expect_err("a gap");
         assert_eq!((wrong.code(), refusal(&wrong).0.as_str()), (tonic::Code::Aborted, "UPLOAD_OFFSET"));
         let done = suite.upload(header(&plugin, &bytes, half), &bytes[half..]).await.expect("goes on");

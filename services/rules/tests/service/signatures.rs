@@ -39,11 +39,8 @@ async fn trust(suite: &Suite, area: &str, id: &str, key: &SigningKey) -> AuthorK
 }
 
 async fn ask_for_signatures(suite: &Suite, area: &str) {
-    let rules_policy = RulesPolicy {
-        name: format!("areas/{area}/rulesPolicy"),
-        signature_required: true,
-        ..RulesPolicy::default()
-    };
+    let rules_policy =
+        RulesPolicy { name: format!("areas/{area}/rulesPolicy"), signature_required: true, ..RulesPolicy::default() };
     let request = UpdateRulesPolicyRequest { rules_policy: Some(rules_policy), ..UpdateRulesPolicyRequest::default() };
     suite.as_(OPERATOR).update_rules_policy(request).await.expect("a policy");
 }

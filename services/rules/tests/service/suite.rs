@@ -31,6 +31,8 @@ use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
 pub(crate) const OPERATOR: &str = "systems/operator";
+/// Another who runs the installation.
+pub(crate) const SECOND: &str = "systems/second";
 /// Checks the books of one grid of xinhua, not of the community.
 pub(crate) const GRID_AUDITOR: &str = "systems/grid-auditor";
 /// 2026-11-02T08:00 in Shanghai, a Monday.
@@ -65,7 +67,7 @@ pub(crate) async fn suites() -> Vec<Suite> {
 }
 
 fn access() -> Access {
-    let access = Access::new(Matrix::shipped().expect("the shipped matrix"), [OPERATOR.to_owned()]);
+    let access = Access::new(Matrix::shipped().expect("the shipped matrix"), [OPERATOR.to_owned(), SECOND.to_owned()]);
     let area = |area: &str, parent: &str| AreaRow {
         area: area.into(),
         parent: parent.into(),
@@ -280,11 +282,14 @@ impl Suite {
     }
 
     /// What a recount by somebody says, of artefacts and of bindings.
-    pub(crate) async fn checks(&self, subject: &str) -> [InvariantCheck; 2] {
+    pub(crate) async fn checks(&self, subject: &str) -> [InvariantCheck; 3] {
         let request = VerifyInvariantsRequest { parent: "areas/-".into() };
         let answer = self.as_(subject).verify_invariants(request).await.expect("counts").into_inner();
-        let checks: [InvariantCheck; 2] = answer.checks.try_into().expect("two checks");
-        assert_eq!(checks.each_ref().map(|c| c.invariant.as_str()), ["rules.artifacts", "rules.bindings"]);
+        let checks: [InvariantCheck; 3] = answer.checks.try_into().expect("three checks");
+        assert_eq!(
+            checks.each_ref().map(|c| c.invariant.as_str()),
+            ["rules.artifacts", "rules.bindings", "rules.changes"]
+        );
         checks
     }
 }

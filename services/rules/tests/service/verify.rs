@@ -16,13 +16,13 @@ async fn bytes_that_were_changed_or_lost_are_found() {
         let digest = &version.digest;
         let bytes = if suite.store.engine() == linli_kit::store::Engine::Postgres { "'\\x00'" } else { "x'00'" };
         suite.tamper(&format!("UPDATE plugin_artifact SET bytes = {bytes} WHERE digest = '{digest}'")).await;
-        let [artefacts, bindings] = suite.checks(OPERATOR).await;
+        let [artefacts, bindings, _] = suite.checks(OPERATOR).await;
         assert_eq!((artefacts.checked, artefacts.violations.len()), (1, 1), "{artefacts:?}");
         let said = &artefacts.violations[0];
         assert!(said.starts_with(&version.name) && said.contains(digest.as_str()), "{said}");
         assert!(bindings.violations.is_empty(), "{bindings:?}");
         suite.tamper(&format!("DELETE FROM plugin_artifact WHERE digest = '{digest}'")).await;
-        let [artefacts, _] = suite.checks(OPERATOR).await;
+        let [artefacts, ..] = suite.checks(OPERATOR).await;
         assert_eq!(artefacts.violations, [format!("{}: the artefact is missing", version.name)]);
     }
 }
@@ -32,13 +32,13 @@ async fn a_binding_to_a_version_that_is_not_valid_or_not_there_is_found() {
     for suite in suites().await {
         let version = bound(&suite).await;
         suite.tamper("UPDATE plugin_version SET state = 3").await;
-        let [artefacts, bindings] = suite.checks(OPERATOR).await;
+        let [artefacts, bindings, _] = suite.checks(OPERATOR).await;
         assert!(artefacts.violations.is_empty(), "{artefacts:?}");
         assert_eq!((bindings.checked, bindings.violations.len()), (1, 1), "{bindings:?}");
         let said = &bindings.violations[0];
         assert!(said.starts_with("areas/xinhua/ruleBindings/monthly: ") && said.contains(&version.name), "{said}");
         suite.tamper("DELETE FROM plugin_version").await;
-        let [_, bindings] = suite.checks(OPERATOR).await;
+        let [_, bindings, _] = suite.checks(OPERATOR).await;
         assert_eq!(bindings.violations.len(), 1, "{bindings:?}");
     }
 }

@@ -1,0 +1,189 @@
+//! What a simulation found, with small groups hidden. Never: a subject as the asking service knows it.
+
+use std::collections::HashMap;
+
+use linli_proto::rules as pb;
+use linli_proto::rules::evaluate_response::Answer;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::app::tally::shown;
+use crate::domain::said::{Said, hidden, order};
+
+/// Cases that a report lists.
+const LISTED: usize = 1_000;
+/// Groups of fewer are hidden.
+const LEAST: u64 = 5;
+/// Different outcomes that are told apart; the cases beyond count as changed in another way.
+const GROUPS: usize = 1_000;
+
+/// Outcome before, with the candidate, and the reason.
+type Group = (String, String, String);
+
+/// What was found so far.
+pub(super) struct Report {
+    /// Makes pseudonyms of this report; forgotten with it.
+    key: Uuid,
+    cases: i32,
+    unchanged: u64,
+    not_replayable: i32,
+    changed: HashMap<Group, u64>,
+    /// Of each group the newest, as many as could be listed.
+    listed: HashMap<Group, Vec<(usize, String, i64)>>,
+}
+
+impl Report {
+    pub(super) fn new(key: Uuid) -> Self {
+        let (changed, listed) = (HashMap::new(), HashMap::new());
+        Self { key, cases: 0, unchanged: 0, not_replayable: 0, changed, listed }
+    }
+
+    pub(super) fn cases(&self) -> i32 {
+        self.cases
+    }
+
+    pub(super) fn not_replayable(&mut self) {
+        self.not_replayable += 1;
+    }
+
+    /// Adds one decision.
+    pub(super) fn add(&mut self, subject: &str, local_us: i64, was: Said, would: Said) {
+        self.cases += 1;
+        if was == would {
+            self.unchanged += 1;
+            return;
+        }
+        let reason = if would.reason.is_empty() { was.reason } else { would.reason };
+        let mut group = (was.what, would.what, reason);
+        if self.changed.len() >= GROUPS && !self.changed.contains_key(&group) {
+            group = ("other".to_owned(), "other".to_owned(), String::new());
+        }
+        *self.changed.entry(group.clone()).or_default() += 1;
+        let case = self.pseudonym(subject);
+        let at = usize::try_from(self.cases).unwrap_or_default();
+        let listed = self.listed.entry(group).or_default();
+        if listed.len() < LISTED {
+            listed.push((at, case, local_us));
+        }
+    }
+
+    fn pseudonym(&self, subject: &str) -> String {
+        let mut hasher = Sha256::new();
+        // The key is of one length, and secret: nobody can try subjects.
+        hasher.update(self.key.as_bytes());
+        hasher.update(subject);
+        format!("case-{}", hex::encode(&hasher.finalize()[..8]))
+    }
+
+    /// The report as it is given out.
+    pub(super) fn message(&self, truncated: bool) -> pb::SimulationReport {
+        let mut cases: Vec<(usize, pb::SimulatedCase)> = Vec::new();
+        for (group, listed) in &self.listed {
+            if self.changed.get(group).is_none_or(|count| *count < LEAST) {
+                continue;
+            }
+            let (was, would, reason) = group;
+            cases.extend(listed.iter().map(|(at, case, local_us)| {
+                let day = day(*local_us);
+                let (was, would, reason) = (was.clone(), would.clone(), reason.clone());
+                (*at, pb::SimulatedCase { case: case.clone(), was, would, reason, day })
+            }));
+        }
+        cases.sort_by_key(|(at, _)| *at);
+        pb::SimulationReport {
+            cases: self.cases,
+            unchanged: hidden(self.unchanged),
+            not_replayable: self.not_replayable,
+            changed: shown(self.changed.clone()),
+            cases_changed: cases.into_iter().take(LISTED).map(|(_, case)| case).collect(),
+            truncated,
+        }
+    }
+}
+
+/// The day of a local instant.
+fn day(local_us: i64) -> String {
+    let at = chrono::DateTime::from_timestamp_micros(local_us).unwrap_or_default();
+    at.format("%Y-%m-%d").to_string()
+}
+
+/// What the rules said together, in short.
+pub(super) fn said(answer: &pb::EvaluateResponse) -> Said {
+    let amount = |amount: &Option<linli_proto::common::Amount>| {
+        amount.as_ref().map(|amount| format!("{} {}", amount.value, amount.asset)).unwrap_or_default()
+    };
+    let first =
+        |reasons: &[linli_proto::common::Reason]| reasons.first().map(|reason| reason.code.clone()).unwrap_or_default();
+    match &answer.answer {
+        Some(Answer::Eligibility(found)) => {
+            let what = match found.verdict() {
+                pb::Verdict::Deny => "deny",
+                pb::Verdict::NeedsApproval => "needs-approval",
+                pb::Verdict::Allow | pb::Verdict::Unspecified => "allow",
+            };
+            Said { what: what.to_owned(), reason: first(&found.reasons) }
+        }
+        Some(Answer::Price(found)) => {
+            let value = found.price.as_ref().map_or(0, |price| price.value);
+            Said { what: format!("price {value}"), reason: first(&found.reasons) }
+        }
+        Some(Answer::Priority(found)) => Said { what: order(&found.scores), reason: String::new() },
+        Some(Answer::Award(found)) => {
+            let grants: Vec<String> = found.grants.iter().map(|grant| amount(&grant.amount)).collect();
+            let what = if grants.is_empty() { "nothing".to_owned() } else { format!("granted {}", grants.join(", ")) };
+            let reason = found.grants.first().and_then(|grant| grant.reason.clone());
+            Said { what, reason: reason.map(|reason| reason.code).unwrap_or_default() }
+        }
+        Some(Answer::Track(found)) => {
+            let reason = found.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default();
+            Said { what: found.track.clone(), reason }
+        }
+        Some(Answer::Thresholds(found)) => {
+            let share = |ratio: &Option<pb::Ratio>| match ratio {
+                Some(ratio) => {
+                    let more = if ratio.exclusive { ">" } else { "" };
+                    format!("{more}{}/{}", ratio.numerator, ratio.denominator)
+                }
+                None => "any".to_owned(),
+            };
+            let held = found.thresholds.clone().unwrap_or_default();
+            let (quorum, pass) = (share(&held.quorum), share(&held.pass));
+            Said { what: format!("quorum {quorum}, pass {pass}, {} h", held.open_hours), reason: first(&found.reasons) }
+        }
+        None => Said::nothing(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(what: &str) -> Said {
+        Said { what: what.to_owned(), reason: "quota".to_owned() }
+    }
+
+    fn report(denied: usize, approved: usize) -> Report {
+        let mut report = Report::new(Uuid::from_u128(1));
+        (0..denied).for_each(|n| report.add(&format!("r-{n}"), 0, said("allow"), said("deny")));
+        (0..approved).for_each(|_| report.add("r-0", 0, said("allow"), said("needs-approval")));
+        report
+    }
+
+    #[test]
+    fn groups_of_fewer_than_five_are_counted_as_that_and_their_cases_are_not_listed() {
+        let found = report(5, 4).message(false);
+        let counts: Vec<_> = found.changed.iter().map(|group| (group.would.as_str(), group.count.as_str())).collect();
+        assert_eq!(counts, [("deny", "5"), ("needs-approval", "<5")]);
+        assert_eq!((found.cases, found.cases_changed.len(), found.unchanged.as_str()), (9, 5, "<5"));
+        assert!(found.cases_changed.iter().all(|case| case.would == "deny" && case.day == "1970-01-01"));
+    }
+
+    #[test]
+    fn a_pseudonym_is_the_same_within_a_report_and_another_in_the_next() {
+        let (a, b) = (Report::new(Uuid::from_u128(1)), Report::new(Uuid::from_u128(2)));
+        assert_eq!(a.pseudonym("r-1"), a.pseudonym("r-1"));
+        assert_ne!(a.pseudonym("r-1"), a.pseudonym("r-2"));
+        assert_ne!(a.pseudonym("r-1"), b.pseudonym("r-1"));
+        assert!(!a.pseudonym("r-1").contains("r-1"));
+    }
+}
