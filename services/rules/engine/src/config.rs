@@ -177,7 +177,7 @@ impl EngineConfig {
     pub fn server() -> Self {
         Self {
             allocation: Allocation::Pool,
-            cached_bytes: 192 << 20,
+            cached_bytes: 160 << 20,
             tick: Duration::from_millis(1),
             native: Limits::native().at_once(256),
             script: Limits::script().at_once(64),
