@@ -1,4 +1,4 @@
-//! Uploads that break off: what came is kept and gone on with; nothing is a version before its digest is right.
+//! Uploads that fall silent: what came is kept and gone on with; nothing is a version before its digest is right.
 
 use std::time::Duration;
 
@@ -10,10 +10,15 @@ use tonic::Status;
 use crate::suite::*;
 use crate::support::built;
 
+/// What is sent before the stream falls silent.
+const SENT: usize = 320 << 10;
+/// What of it is kept: the server writes it down every 256 KiB.
+const KEPT: usize = 256 << 10;
+
 fn padded() -> Vec<u8> {
     let mut bytes = built("haircut");
     // A custom section makes it long enough to break off in the middle.
-    let payload = vec![7_u8; 200 << 10];
+    let payload = vec![7_u8; 600 << 10];
     let size = u32::try_from(payload.len() + 2).expect("small");
     bytes.push(0);
     leb(&mut bytes, size);
@@ -78,16 +83,15 @@ async fn an_upload_that_breaks_off_goes_on_where_it_stopped() {
         let bytes = padded();
         let none = upload(&suite, &bytes).await.expect_err("nothing yet");
         assert_eq!(none.code(), tonic::Code::NotFound);
-        let half = 128 << 10;
-        break_off(&suite, header(&plugin, &bytes, 0), &bytes[..half]).await;
+        break_off(&suite, header(&plugin, &bytes, 0), &bytes[..SENT]).await;
         let found = kept(&suite, &bytes).await;
         assert_eq!(
             (found.plugin.as_str(), found.received_bytes),
-            (plugin.as_str(), i64::try_from(half).expect("small"))
+            (plugin.as_str(), i64::try_from(KEPT).expect("small"))
         );
-        let wrong = suite.upload(header(&plugin, &bytes, half + 1), &bytes[half + 1..]).await.expect_err("a gap");
+        let wrong = suite.upload(header(&plugin, &bytes, KEPT + 1), &bytes[KEPT + 1..]).await.expect_err("a gap");
         assert_eq!((wrong.code(), refusal(&wrong).0.as_str()), (tonic::Code::Aborted, "UPLOAD_OFFSET"));
-        let done = suite.upload(header(&plugin, &bytes, half), &bytes[half..]).await.expect("goes on");
+        let done = suite.upload(header(&plugin, &bytes, KEPT), &bytes[KEPT..]).await.expect("goes on");
         assert_eq!((done.digest, done.size_bytes), (digest(&bytes), i64::try_from(bytes.len()).expect("small")));
         assert_eq!(upload(&suite, &bytes).await.expect_err("complete").code(), tonic::Code::NotFound);
     }
@@ -98,15 +102,14 @@ async fn parts_that_do_not_belong_together_are_no_version() {
     for suite in suites().await {
         let plugin = suite.plugin("xinhua", "haircut").await.name;
         let bytes = padded();
-        let half = 128 << 10;
-        break_off(&suite, header(&plugin, &bytes, 0), &bytes[..half]).await;
+        break_off(&suite, header(&plugin, &bytes, 0), &bytes[..SENT]).await;
         kept(&suite, &bytes).await;
-        let mixed = suite.upload(header(&plugin, &bytes, half), b"something else").await.expect_err("mixed");
+        let mixed = suite.upload(header(&plugin, &bytes, KEPT), b"something else").await.expect_err("mixed");
         assert_eq!(refusal(&mixed).1, ["header.digest: DIGEST_MISMATCH"]);
-        let again = suite.upload(header(&plugin, &bytes, half), &bytes[half..]).await.expect_err("nothing is kept");
+        let again = suite.upload(header(&plugin, &bytes, KEPT), &bytes[KEPT..]).await.expect_err("nothing is kept");
         assert_eq!(refusal(&again).0, "UPLOAD_OFFSET");
-        let nameless = UploadHeader { digest: String::new(), ..header(&plugin, &bytes, half) };
-        let nameless = suite.upload(nameless, &bytes[half..]).await.expect_err("which one?");
+        let nameless = UploadHeader { digest: String::new(), ..header(&plugin, &bytes, KEPT) };
+        let nameless = suite.upload(nameless, &bytes[KEPT..]).await.expect_err("which one?");
         assert_eq!(refusal(&nameless).1, ["header.digest: UPLOAD_NEEDS_DIGEST"]);
         suite.upload(header(&plugin, &bytes, 0), &bytes).await.expect("from the start");
     }
