@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use linli_kernel::Lang;
 
 use super::Connection;
@@ -27,15 +27,20 @@ pub struct ConnectArgs {
     /// File with the token, so that it does not show in the list of processes.
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Language of answers: zh-CN or en.
-    #[arg(long, global = true, env = "LINLI_LANG", default_value = "zh-CN", value_parser = lang, value_name = "LANG")]
-    pub lang: Lang,
+    /// Language of answers: zh-CN or en; for `plugin new` that of the rule: rust, js or table.
+    #[arg(long, global = true, env = "LINLI_LANG", default_value = "zh-CN", value_parser = word, value_name = "LANG")]
+    pub lang: String,
     /// Seconds that one call may take.
     #[arg(long, global = true, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600), value_name = "SECONDS")]
     pub timeout: u64,
 }
 
 impl ConnectArgs {
+    /// The language in which answers are read.
+    pub fn answers(&self) -> Lang {
+        if self.lang == "en" { Lang::En } else { Lang::ZhCn }
+    }
+
     /// Prepares the connection; the first call opens it.
     ///
     /// # Errors
@@ -47,17 +52,25 @@ impl ConnectArgs {
                 .with_context(|| format!("{}: the token cannot be read", path.display()))?,
             (None, None) => String::new(),
         };
+        if !is_language(&self.lang) {
+            bail!("{}: answers come in zh-CN or en", self.lang);
+        }
         let development = Path::new(DEVELOPMENT_CA);
         let ca = self.ca.as_deref().or_else(|| development.exists().then_some(development));
         let connection = Connection::open(&self.server, ca, &token)?;
-        Ok(connection.with_lang(self.lang).with_timeout(Duration::from_secs(self.timeout)))
+        Ok(connection.with_lang(self.answers()).with_timeout(Duration::from_secs(self.timeout)))
     }
 }
 
-fn lang(text: &str) -> Result<Lang, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "zh" | "zh-cn" => Ok(Lang::ZhCn),
-        "en" => Ok(Lang::En),
-        _ => Err("answers come in zh-CN or en".to_owned()),
+fn is_language(text: &str) -> bool {
+    matches!(text, "zh" | "zh-cn" | "en")
+}
+
+/// One argument for two things, since a subcommand cannot have another global argument's name.
+fn word(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    if is_language(&text) || matches!(text.as_str(), "rust" | "js" | "table") {
+        return Ok(text);
     }
+    Err("answers come in zh-CN or en; rules are written in rust, js or table".to_owned())
 }

@@ -158,15 +158,15 @@ struct UploadArgs {
 pub async fn run(args: Args, connect: &ConnectArgs) -> Result<ExitCode> {
     let connection = || connect.connect();
     match args.command {
-        Command::New(args) => scaffold::run(&args),
+        Command::New(args) => scaffold::run(&args, &connect.lang),
         Command::Build(args) => build(args).await,
         Command::Test(args) => apart(move || test::run(&args)).await,
         Command::Run(args) => {
-            let lang = connect.lang;
+            let lang = connect.answers();
             apart(move || one::run(&args, lang)).await
         }
         Command::Bench(args) => apart(move || one::bench(&args)).await,
-        Command::Validate(args) => check::run(args, connect.lang).await,
+        Command::Validate(args) => check::run(args, connect.answers()).await,
         Command::Keygen(args) => sign::keygen(&args),
         Command::Sign(args) => sign::sign(&args),
         Command::Upload(args) => upload_file(args, &connection()?).await,

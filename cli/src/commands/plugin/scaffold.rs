@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::form::Form;
 use crate::commands::output;
 
 const RUST: &[(&str, &str)] = &[
@@ -26,18 +27,6 @@ const TABLE: &[(&str, &str)] = &[
     ("vectors.yaml", include_str!("scaffold/table/vectors.yaml.txt")),
 ];
 
-/// How a rule is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Lang {
-    /// Rust: the fastest, for programmers.
-    #[default]
-    Rust,
-    /// JavaScript on QuickJS, for those who know it.
-    Js,
-    /// A table, for whoever can fill a spreadsheet.
-    Table,
-}
-
 /// Writes the beginnings of a rule.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -49,39 +38,46 @@ enum Lang {
 pub(super) struct Args {
     /// Name: a-z, 0-9 and hyphen.
     name: String,
-    /// How it is written.
-    #[arg(long, value_enum, default_value_t)]
-    lang: Lang,
     /// Where plugins lie; for Rust the workspace with the SDK in its directory sdk.
     #[arg(long, default_value = "plugins", value_name = "DIR")]
     plugins: PathBuf,
 }
 
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    let dir = write(&args.name, args.lang, &args.plugins)?;
+pub(super) fn run(args: &Args, lang: &str) -> Result<ExitCode> {
+    let form = form_of(lang);
+    let dir = write(&args.name, form, &args.plugins)?;
     let (plugins, shown) = (args.plugins.display(), dir.display());
-    output::say(match args.lang {
-        Lang::Rust => format!(
+    output::say(match form {
+        Form::Rust => format!(
             "It refuses who is younger than a setting says. Change src/lib.rs, then:\n  (cd {plugins} && cargo test -p linli-plugin-{})",
             args.name
         ),
-        Lang::Js => "It refuses who is younger than a setting says. Change rule.js, then:".to_owned(),
-        Lang::Table => "It says who may come how often. Change quotas.csv in any spreadsheet, then:".to_owned(),
+        Form::Js => "It refuses who is younger than a setting says. Change rule.js, then:".to_owned(),
+        Form::Table => "It says who may come how often. Change quotas.csv in any spreadsheet, then:".to_owned(),
     });
     output::say(format!("  linli plugin test {shown}\n  linli plugin build {shown}"));
     output::data(&shown.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(name: &str, lang: Lang, plugins: &Path) -> Result<PathBuf> {
+/// How the rule is written: said with the argument for the language of answers, of which none is a language of rules.
+fn form_of(lang: &str) -> Form {
+    match lang {
+        "js" => Form::Js,
+        "table" => Form::Table,
+        _ => Form::Rust,
+    }
+}
+
+fn write(name: &str, form: Form, plugins: &Path) -> Result<PathBuf> {
     linli_kernel::Slug::new(name).map_err(|e| anyhow::anyhow!("{name:?} is no name of a plugin: {e}"))?;
     ensure!(name.starts_with(|c: char| c.is_ascii_lowercase()), "{name:?}: the name of a plugin begins with a letter");
-    let files = match lang {
-        Lang::Rust => RUST,
-        Lang::Js => JS,
-        Lang::Table => TABLE,
+    let files = match form {
+        Form::Rust => RUST,
+        Form::Js => JS,
+        Form::Table => TABLE,
     };
-    let joined = if lang == Lang::Rust { Some(workspace(name, plugins)?) } else { None };
+    let joined = if form == Form::Rust { Some(workspace(name, plugins)?) } else { None };
     let dir = plugins.join(name);
     if dir.exists() {
         bail!("{} is there already", dir.display());
@@ -147,21 +143,21 @@ mod tests {
         let temporary = tempfile::tempdir().expect("a directory");
         let root = temporary.path();
         fs::write(root.join("Cargo.toml"), "[workspace]\nmembers = [\"sdk\", \"haircut\"]\n").expect("written");
-        let dir = write("queue-by-age", Lang::Rust, root).expect("a plugin");
+        let dir = write("queue-by-age", Form::Rust, root).expect("a plugin");
         let workspace = fs::read_to_string(root.join("Cargo.toml")).expect("read");
         assert!(workspace.contains("\"haircut\", \"queue-by-age\"]"), "{workspace}");
         let source = fs::read_to_string(dir.join("src/lib.rs")).expect("read");
         assert!(source.contains("struct QueueByAge;") && !source.contains("{Type}"), "{source}");
         assert!(fs::read_to_string(dir.join("Cargo.toml")).expect("read").contains("name = \"queue_by_age\""));
-        assert!(write("queue-by-age", Lang::Rust, root).is_err(), "a plugin is never overwritten");
+        assert!(write("queue-by-age", Form::Rust, root).is_err(), "a plugin is never overwritten");
         assert!(dir.join("vectors.yaml").is_file());
-        assert!(write("Queue", Lang::Rust, root).is_err() && write("1st", Lang::Rust, root).is_err());
+        assert!(write("Queue", Form::Rust, root).is_err() && write("1st", Form::Rust, root).is_err());
     }
 
     #[test]
     fn a_new_table_passes_its_own_cases_and_they_notice_every_change() {
         let temporary = tempfile::tempdir().expect("a directory");
-        let dir = write("monthly-quota", Lang::Table, temporary.path()).expect("a table");
+        let dir = write("monthly-quota", Form::Table, temporary.path()).expect("a table");
         let bytes = crate::commands::plugin::form::packed(&dir.join("rule.yaml")).expect("packed");
         let rule = linli_authoring::Rule::load(&bytes).expect("a rule");
         let text = fs::read_to_string(dir.join("vectors.yaml")).expect("cases");
