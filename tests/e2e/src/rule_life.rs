@@ -68,8 +68,8 @@ impl World {
 
     /// Proposes something for the binding; answers the change.
     fn stage(&self, stage: &[&str], version: &str) -> String {
-        let args = ["plugin", "stage"].iter().chain(stage).chain(&["--binding", BINDING, "--version", version]);
-        self.terminal.says(&args.chain(&HOOK).copied().collect::<Vec<_>>()).trim().to_owned()
+        let said = [&["plugin", "stage"][..], stage, &["--binding", BINDING, "--version", version], &HOOK].concat();
+        self.terminal.says(&said).trim().to_owned()
     }
 
     fn change(&self, name: &str) -> Value {
