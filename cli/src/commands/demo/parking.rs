@@ -26,6 +26,7 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> Result<()> {
     let convener = stage.actor(&stage.holder("fuqiang", "council-convener").await?)?;
     let branch = stage.actor(&stage.holder_at("fuqiang", "branch-secretary", "dongsheng").await?)?;
 
+    lamp(stage, adults.first().context("a resident")?).await?;
     let topic = raise(stage, adults.first().context("a resident")?).await?;
     skipping(stage, &convener, &topic).await?;
     for person in adults.iter().skip(1).take(5) {
@@ -48,6 +49,29 @@ pub(super) async fn play(stage: &mut Stage<'_>) -> Result<()> {
     advance(stage, &convener, &topic, "file").await?;
     record(&convener, &topic, "answer", "council-convener", "停车难已解决，回复提出人").await?;
     archive(stage, &convener, &topic).await
+}
+
+/// A topic that names no process: the community's rule chooses its way (急事快议).
+async fn lamp(stage: &mut Stage<'_>, resident: &Person) -> Result<()> {
+    let request = CreateTopicRequest {
+        parent: AREA.to_owned(),
+        topic: Some(Topic {
+            unit: format!("{AREA}/units/dongsheng"),
+            kind: "lighting".to_owned(),
+            title: "楼道灯全灭了".to_owned(),
+            body: "三单元楼道灯昨晚全灭，老人下楼危险。".to_owned(),
+            tags: vec!["urgent".to_owned()],
+            ..Default::default()
+        }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+    };
+    let made = stage.actor(&resident.name)?.deliberation().create_topic(request).await.context("raising a topic")?;
+    let made = made.into_inner();
+    let why = made.track_reason.map(|reason| reason.message).unwrap_or_default();
+    stage.line(format!("the lamps of a stairway are out; the community's rule says: {why}"));
+    let way = format!("{AREA}/processTemplates/track-urgent");
+    stage.expect(made.process_template == way, format!("an urgent matter goes {way}, not {}", made.process_template));
+    Ok(())
 }
 
 async fn raise(stage: &Stage<'_>, resident: &Person) -> Result<String> {

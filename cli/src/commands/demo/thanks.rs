@@ -4,12 +4,13 @@ use anyhow::{Context as _, Result};
 use linli_proto::booking::{CheckInBookingRequest, CompleteBookingRequest, GetBookingRequest, Server};
 use linli_proto::common::Amount;
 use linli_proto::points::{
-    BatchCreateTransfersRequest, CardState, CreateRedemptionRequest, CreateTransferRequest, GetAccountRequest,
-    GetCardRequest, ListAwardsRequest, ListCardsRequest, Redemption, Transfer,
+    BatchCreateTransfersRequest, CardState, Contribution, CreateContributionRequest, CreateRedemptionRequest,
+    CreateTransferRequest, GetAccountRequest, GetCardRequest, ListAwardsRequest, ListCardsRequest, Redemption,
+    Transfer,
 };
 
 use super::bookings::Booked;
-use super::stage::{Stage, refusal};
+use super::stage::{Stage, beijing, refusal};
 
 /// Bags of rice in guanba's supermarket, and the price of one.
 const BAGS: usize = 20;
@@ -53,6 +54,7 @@ pub(super) async fn play(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
     awarded(stage, "guanba", booked.shifts.len()).await?;
     flower(stage, booked).await?;
     rice(stage, booked).await?;
+    peers(stage, booked).await?;
     stage.advance(13, 18, 0).await?;
     serve(stage, "jinbujie", &booked.hearts, false).await?;
     heart_card(stage, booked).await
@@ -120,6 +122,31 @@ async fn flower(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
     let balance = stage.operator.points().get_account(merchant).await?.into_inner().balance;
     stage.line(format!("nanhua: the head spends red flowers on beef noodles; the restaurant now has {balance}"));
     stage.expect(balance == 3, "the merchant gets the three flowers");
+    Ok(())
+}
+
+/// What one's peers think of the month is worth points, recorded without a booking.
+async fn peers(stage: &mut Stage<'_>, booked: &Booked) -> Result<()> {
+    let shift = GetBookingRequest { name: booked.shifts.first().context("a shift")?.clone() };
+    let volunteer = stage.operator.booking().get_booking(shift).await?.into_inner().resident;
+    let before = super::repairs::account(stage, "guanba", "points", &volunteer).await?.balance;
+    let secretary = stage.actor(&stage.holder("guanba", "secretary").await?)?;
+    let request = CreateContributionRequest {
+        parent: "areas/guanba".to_owned(),
+        contribution: Some(Contribution {
+            person: volunteer.clone(),
+            kind: "peer-review".to_owned(),
+            role: "volunteer".to_owned(),
+            score: Some(92),
+            occur_time: Some(prost_types::Timestamp { seconds: beijing(7, 12, 0)?.timestamp(), nanos: 0 }),
+            ..Default::default()
+        }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+    };
+    let made = secretary.points().create_contribution(request).await.context("recording a peer score")?.into_inner();
+    let after = super::repairs::account(stage, "guanba", "points", &volunteer).await?.balance;
+    stage.line(format!("guanba: a month's peer score of 92 is worth {} points", after - before));
+    stage.expect(after - before == 10 && made.awards.len() == 1, "an outstanding month is worth ten points, once");
     Ok(())
 }
 

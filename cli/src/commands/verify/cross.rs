@@ -7,7 +7,7 @@ use linli_kernel::Lang;
 use linli_kit::serve::SERVICES;
 use linli_proto::booking::{Booking, BookingChanged, BookingState, GetBookingRequest, Receipt};
 use linli_proto::events::{ListEventsRequest, ListEventsResponse};
-use linli_proto::points::{Account, Award, Hold};
+use linli_proto::points::{Account, Award, GetContributionRequest, Hold};
 use prost::Message;
 use prost_types::Timestamp;
 use tonic::Code;
@@ -164,6 +164,7 @@ pub(super) async fn checks(connection: &Connection, area: &str, served: &Served)
     bookings_of(connection, &awards, &mut traced).await?;
     Ok(vec![
         traced,
+        contributed(connection, &awards, lang).await?,
         receipted(&refused, &receipts, lang),
         balanced(&accounts, lang),
         settled::settled(&bookings, &holds, lang),
@@ -210,7 +211,7 @@ fn traced(awards: &[Award], served: &Served, lang: Lang) -> Check {
         (Some(from), Some(at)) => order(at) >= from,
         _ => true,
     };
-    let kept: Vec<&Award> = awards.iter().filter(kept).collect();
+    let kept: Vec<&Award> = awards.iter().filter(|award| !is_contribution(award)).filter(kept).collect();
     let wrong = kept.iter().filter_map(|award| match served.completed.get(&award.event) {
         None => Some(format!("{}: no event {} of booking's feed completed a booking", award.name, award.event)),
         Some(booking) if *booking != award.source => {
@@ -222,9 +223,38 @@ fn traced(awards: &[Award], served: &Served, lang: Lang) -> Check {
     check("suite.award-traces-to-service", title, lang, kept.len(), wrong.collect())
 }
 
+/// Whether an award is thanks for something that was recorded without a booking.
+fn is_contribution(award: &Award) -> bool {
+    award.source.contains("/contributions/")
+}
+
+/// Every award for something that was done without a booking goes back to its record, which names it and the same person.
+async fn contributed(connection: &Connection, awards: &[Award], lang: Lang) -> Result<Check> {
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for award in awards.iter().filter(|award| is_contribution(award)) {
+        checked += 1;
+        let found = connection.repeat("GetContribution", || {
+            let request = GetContributionRequest { name: award.source.clone() };
+            let mut client = connection.points();
+            Box::pin(async move { client.get_contribution(request).await })
+        });
+        match found.await {
+            Ok(record) if record.awards.contains(&award.name) && record.person == award.recipient => {}
+            Ok(_) => wrong.push(format!("{}: {} is not about it", award.name, award.source)),
+            Err(error) if error.code() == Code::NotFound => {
+                wrong.push(format!("{}: {} does not exist", award.name, award.source));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let title = ("每笔无预约的奖励都可追溯到其记录", "Every award without a booking goes back to its record");
+    Ok(check("suite.award-traces-to-contribution", title, lang, checked, wrong))
+}
+
 /// Adds awards whose booking is not completed now, by booking's own word.
 async fn bookings_of(connection: &Connection, awards: &[Award], check: &mut Check) -> Result<()> {
-    let sources: HashSet<&str> = awards.iter().map(|award| award.source.as_str()).collect();
+    let booked = awards.iter().filter(|award| !is_contribution(award));
+    let sources: HashSet<&str> = booked.map(|award| award.source.as_str()).collect();
     for name in sources {
         let found = connection.repeat("GetBooking", || {
             let (mut client, request) = (connection.booking(), GetBookingRequest { name: name.to_owned() });
