@@ -19,7 +19,7 @@ async fn an_upload_that_broke_off_is_gone_on_with_by_the_same_command() {
         let suite = TestSuite::start(engine).await.expect("the suite starts");
         seed::area(&suite.operator(), "xinhua").await;
         let terminal = Terminal::operator(&suite);
-        let bytes = rules::component("haircut");
+        let bytes = padded(rules::component("haircut"));
         let file = suite.config.data_dir.join("haircut.wasm");
         fs::write(&file, &bytes).expect("a file");
         let digest = digest_of(&bytes);
@@ -31,27 +31,23 @@ async fn an_upload_that_broke_off_is_gone_on_with_by_the_same_command() {
         };
         let plugin = suite.operator().rules().create_plugin(request).await.expect("a plugin").into_inner().name;
 
-        // The sender goes away after the first part; the connection of the call is dropped with it.
-        let sent = bytes.len() / 2;
+        // Most of it is sent, and then the sender goes away.
+        let sent = bytes.len() - 1_000;
         let header = UploadHeader { parent: plugin.clone(), digest: digest.clone(), ..Default::default() };
-        let messages = [Data::Header(header), Data::Chunk(bytes[..sent].to_vec())];
-        let messages = futures::stream::iter(messages.map(|data| UploadPluginVersionRequest { data: Some(data) }));
-        // The call goes away once the stream was asked for more than there is: then all of it was taken.
-        let (taken, mut all) = tokio::sync::mpsc::channel::<()>(1);
-        let broken = messages.chain(futures::stream::once(async move {
-            taken.send(()).await.expect("somebody waits");
-            std::future::pending().await
-        }));
+        let chunks = bytes[..sent].chunks(60 << 10).map(|chunk| Data::Chunk(chunk.to_vec()));
+        let messages = std::iter::once(Data::Header(header)).chain(chunks);
+        let messages: Vec<_> = messages.map(|data| UploadPluginVersionRequest { data: Some(data) }).collect();
         let operator = suite.operator();
-        let sender = tokio::spawn(async move { operator.rules().upload_plugin_version(broken).await });
-        all.recv().await.expect("the stream was read");
-        sender.abort();
+        let endless = futures::stream::iter(messages).chain(futures::stream::pending());
+        let sender = tokio::spawn(async move { operator.rules().upload_plugin_version(endless).await });
         let looking = GetUploadRequest { name: format!("{AREA}/uploads/{digest}") };
         let received = until("what came of it", || async {
             let found = suite.operator().rules().get_upload(looking.clone()).await;
             found.ok().map(|found| found.into_inner().received_bytes)
         });
-        assert!((1..=sent as i64).contains(&received.await), "{engine:?}");
+        let received = received.await;
+        sender.abort();
+        assert!((1..bytes.len() as i64).contains(&received), "{engine:?}: {received}");
 
         let ran = terminal.run(&["plugin", "upload", &file.display().to_string(), "--plugin", &plugin]);
         assert!(ran.ok && ran.err.contains("bytes are there already; going on"), "{engine:?}: {ran:?}");
@@ -59,6 +55,20 @@ async fn an_upload_that_broke_off_is_gone_on_with_by_the_same_command() {
         assert!(version.contains(&digest) && version.contains("VALID"), "{engine:?}: the whole of it: {version}");
         suite.stop().await;
     }
+}
+
+/// The component with a custom section that makes it long enough to break off in the middle.
+fn padded(mut component: Vec<u8>) -> Vec<u8> {
+    let payload = vec![7_u8; 200 << 10];
+    let mut size = payload.len() + 2;
+    component.push(0);
+    while size >= 0x80 {
+        component.push(u8::try_from(size & 0x7f).expect("seven bits") | 0x80);
+        size >>= 7;
+    }
+    component.extend_from_slice(&[u8::try_from(size).expect("seven bits"), 1, b'x']);
+    component.extend(payload);
+    component
 }
 
 fn digest_of(bytes: &[u8]) -> String {

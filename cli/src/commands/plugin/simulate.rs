@@ -128,6 +128,9 @@ fn text(report: &SimulationReport) -> String {
         counts.add_row([&change.count, &change.was, &change.would, &change.reason]);
     }
     told.push_str(&format!("\n\n{counts}"));
+    if report.changed.iter().any(|change| change.would.starts_with("fault: refused")) {
+        told.push_str("\n\nWhere the candidate declined, it asks for facts that the rules of that time did not, so that they were not kept.");
+    }
     if !report.cases_changed.is_empty() {
         let mut cases = output::table(&["day", "case", "was", "would be", "reason"]);
         for case in &report.cases_changed {

@@ -83,9 +83,9 @@ async fn send(connection: &Connection, plugin: &str, bytes: &[u8], signed: &Sign
     let digest = hex::encode(Sha256::digest(bytes));
     let bar = output::progress(bytes.len(), "bytes sent");
     let request_id = Uuid::new_v4().to_string();
-    let mut attempt = 1;
+    let (mut attempt, mut from_the_start) = (1, false);
     loop {
-        let offset = received(connection, plugin, &digest, bytes.len()).await?;
+        let offset = if from_the_start { 0 } else { received(connection, plugin, &digest, bytes.len()).await? };
         bar.set_position(offset as u64);
         let header = UploadHeader {
             parent: plugin.to_owned(),
@@ -103,9 +103,12 @@ async fn send(connection: &Connection, plugin: &str, bytes: &[u8], signed: &Sign
             // Another stream of the same bytes came further meanwhile, or the connection broke.
             Err(status) => {
                 let error = CallError::new("UploadPluginVersion", status);
-                if attempt == ATTEMPTS || !(error.is_transient() || error.code() == Code::Aborted) {
+                // What somebody had sent under this digest was something else.
+                let mixed = offset > 0 && error.fields().iter().any(|(field, _)| field == "header.digest");
+                if attempt == ATTEMPTS || !(mixed || error.is_transient() || error.code() == Code::Aborted) {
                     return Err(error.into());
                 }
+                from_the_start |= mixed;
                 tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_millis(200) * attempt)).await;
                 attempt += 1;
             }

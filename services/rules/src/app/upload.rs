@@ -33,7 +33,7 @@ const MAX_COMPONENT: usize = 2 << 20;
 /// Bytes of a table.
 const MAX_TABLE: usize = 64 << 10;
 /// What has come is kept whenever it has grown by so much.
-const KEEP_EVERY: usize = 256 << 10;
+const KEEP_EVERY: usize = 128 << 10;
 /// How a component begins.
 const WASM: &[u8] = b"\0asm";
 
@@ -65,12 +65,13 @@ impl App {
         let bytes = self.chunks(&mut stream, begun, resumable.as_ref()).await?;
         let digest = Digest::of(&bytes);
         if let Some(kept) = &resumable {
-            // Complete, or never to be: nothing to go on with either way.
-            self.artefacts.drop_partial(kept.area, kept.digest, kept.plugin).await?;
+            // A caller who goes away ends the stream as one who is done does (tonic reads a cancelled request as its end): what was
+            // kept so far stays good for the next attempt.
             if kept.digest != digest.to_string() {
                 let violation = FieldViolation::new("header.digest", "DIGEST_MISMATCH").arg("actual", digest);
                 return Err(Error::field(violation));
             }
+            self.artefacts.drop_partial(kept.area, kept.digest, kept.plugin).await?;
         }
         let signed = self.check_signature(&header, &plugin, &digest).await?;
         let row = self.keep(ctx, &header, &plugin, (digest, signed.unwrap_or_default()), bytes).await?;
@@ -79,13 +80,17 @@ impl App {
 
     /// Returns how far an upload has come.
     pub(crate) async fn get_upload(&self, ctx: &Ctx, r: &pb::GetUploadRequest) -> Result<pb::Upload> {
-        let name = check::name("name", &r.name, "uploads")?;
-        self.access.authorise(ctx, &Target::area(name.area()))?;
-        let found = self.artefacts.partial(name.area().as_str(), name.id()).await?;
+        // The id is a digest, and longer than the ids that authors choose: only the rest is a name like others.
+        let (parent, digest) = r.name.rsplit_once('/').unwrap_or((&r.name, ""));
+        let whole = digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let like_others = if whole { format!("{parent}/digest") } else { r.name.clone() };
+        let area = check::name("name", &like_others, "uploads")?.area().clone();
+        self.access.authorise(ctx, &Target::area(&area))?;
+        let found = self.artefacts.partial(area.as_str(), digest).await?;
         let found = found.ok_or_else(|| Error::not_found(&r.name))?;
         Ok(pb::Upload {
-            name: name.to_string(),
-            plugin: format!("{}/plugins/{}", name.area().name(), found.plugin),
+            name: r.name.clone(),
+            plugin: format!("{}/plugins/{}", area.name(), found.plugin),
             received_bytes: i64::try_from(found.received).map_err(Error::internal)?,
             expire_time: Some(check::timestamp(found.expires)),
         })
