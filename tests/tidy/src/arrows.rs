@@ -120,6 +120,13 @@ fn only_rules_runs_plugins() {
 }
 
 #[test]
+fn authors_tools_know_the_evaluator_and_no_service() {
+    let dependencies = &dependencies()["linli-authoring"];
+    let ours = dependencies.iter().filter(|d| d.starts_with("linli") && *d != "linli-rules-engine");
+    holds(ours.map(|d| format!("linli-authoring depends on {d}")).collect());
+}
+
+#[test]
 fn only_the_edge_and_the_binary_terminate_tls() {
     let allowed = ["linli-gateway", "linli"];
     holds(only(&allowed, &["rustls", "tokio-rustls", "rcgen"]));
