@@ -4,6 +4,7 @@ mod facts;
 mod words;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -163,20 +164,18 @@ fn seconds(of: &DynamicMessage, field: &str) -> i64 {
 async fn titles(decisions: &[Decision], connection: &Connection) -> HashMap<String, String> {
     let mut titles = HashMap::new();
     for part in decisions.iter().flat_map(|decision| &decision.rules) {
-        let area = part.binding.split("/ruleBindings/").next().unwrap_or_default().to_owned();
-        if !titles.contains_key(&part.version) {
+        let (area, id) = part.binding.split_once("/ruleBindings/").unwrap_or((&part.binding, &part.binding));
+        if let Entry::Vacant(unknown) = titles.entry(part.version.clone()) {
             let request = linli_proto::rules::GetPluginVersionRequest { name: part.version.clone() };
             let version = connection.rules().get_plugin_version(request).await;
             let title = version.ok().and_then(|version| version.into_inner().manifest).map(|manifest| manifest.title);
             // A resident need not be able to read the catalogue: the binding's id says which rule it is.
-            let id = part.binding.rsplit('/').next().unwrap_or_default().to_owned();
-            titles.insert(part.version.clone(), title.filter(|title| !title.is_empty()).unwrap_or(id));
+            unknown.insert(title.filter(|title| !title.is_empty()).unwrap_or_else(|| id.to_owned()));
         }
-        if !titles.contains_key(&area) {
-            let request = linli_proto::org::GetAreaRequest { name: area.clone() };
+        if let Entry::Vacant(unknown) = titles.entry(area.to_owned()) {
+            let request = linli_proto::org::GetAreaRequest { name: area.to_owned() };
             let found = connection.org().get_area(request).await.ok().and_then(|area| area.into_inner().display_name);
-            let called = found.map_or_else(|| area.clone(), |text| said(&text, connection.lang()));
-            titles.insert(area, called);
+            unknown.insert(found.map_or_else(|| area.to_owned(), |text| said(&text, connection.lang())));
         }
     }
     titles

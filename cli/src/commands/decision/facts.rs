@@ -73,7 +73,8 @@ fn visit(facts: &Map<String, Value>, offset_min: i64, lang: Lang, told: &mut Vec
             }
             (_, value) => {
                 let text = plain(value);
-                if !text.is_empty() && !(unknown_when_zero(field) && text == "0") {
+                let unknown = text == "0" && unknown_when_zero(field);
+                if !text.is_empty() && !unknown {
                     word(field, &text, lang, told);
                 }
             }
