@@ -13,7 +13,7 @@ use crate::world::World;
 const FOR_ANYBODY: [&str; 2] = ["org.GetArea", "org.ListAreas"];
 
 /// Collections whose ids the service makes, with their prefix.
-const RECORDED: [(&str, &str); 18] = [
+const RECORDED: [(&str, &str); 23] = [
     ("people", "per"),
     ("households", "hh"),
     ("appointments", "apt"),
@@ -31,6 +31,11 @@ const RECORDED: [(&str, &str); 18] = [
     ("ballots", "bal"),
     ("archives", "arc"),
     ("pluginVersions", "pv"),
+    ("ruleChanges", "rc"),
+    ("pluginNotices", "pn"),
+    ("contributions", "con"),
+    ("awardReceipts", "arc"),
+    ("topicReceipts", "trc"),
     ("operations", "rules-op"),
 ];
 
@@ -79,6 +84,12 @@ fn name(rpc: &Rpc, message: &MessageDescriptor, field: &str) -> String {
 }
 
 fn of_collection(collection: &str) -> String {
+    if collection == "rulesPolicy" {
+        return "areas/xinhua/rulesPolicy".to_owned();
+    }
+    if collection == "uploads" {
+        return format!("areas/xinhua/uploads/{}", "0".repeat(64));
+    }
     match RECORDED.iter().find(|(known, _)| *known == collection) {
         Some((_, prefix)) => format!("areas/xinhua/{collection}/{prefix}-00000000000000000000000001"),
         None => format!("areas/xinhua/{collection}/some"),

@@ -30,15 +30,15 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
 
 /// A component of the hostile corpus, as it stands.
 pub(crate) fn hostile(name: &str) -> Vec<u8> {
-    let path = repository().join(format!("services/rules/tests/hostile/{name}.wat"));
+    let path = repository().join(format!("services/rules/engine/tests/hostile/{name}.wat"));
     wat::parse_file(path).expect("the corpus is valid text")
 }
 
 /// A guest of the hostile corpus: the skeleton with its body, made a component of the award hook.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
     let text = |path: &str| String::from_utf8(read(path)).expect("the corpus is text");
-    let skeleton = text("services/rules/tests/hostile/guests/skeleton.wat");
-    let body = text(&format!("services/rules/tests/hostile/guests/{name}.wat"));
+    let skeleton = text("services/rules/engine/tests/hostile/guests/skeleton.wat");
+    let body = text(&format!("services/rules/engine/tests/hostile/guests/{name}.wat"));
     let mut module = wat::parse_str(skeleton.replace(";; BODY", &body)).expect("the guest is valid text");
     let mut resolve = Resolve::default();
     let package = resolve.push_str("rules.wit", &text("plugins/wit/rules.wit")).expect("the contract is valid");

@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 use linli_rules_engine::types::{Context, EligibilityRequest, Member, Refusal, Slot, Usage, Verdict};
 use linli_rules_engine::{Engine, EngineConfig, Plugin, Question};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
-use wasmtime::{
-    Config, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, ResourceLimiter, Store,
-};
+use wasmtime::{Config, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, ResourceLimiter, Store};
 
 const FRESH: f64 = 1.5;
 const THOUSAND: f64 = 3.0;

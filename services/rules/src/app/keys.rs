@@ -31,7 +31,9 @@ fn check_key(message: &pb::AuthorKey) -> Vec<FieldViolation> {
 /// A key that can verify: 32 bytes, a point, and none of the few whose signatures anybody can make.
 fn public_key(bytes: &[u8]) -> Option<VerifyingKey> {
     let key = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
-    (!key.is_weak()).then_some(key)
+    // One point has one spelling here.
+    let canonical = key.to_edwards().compress().to_bytes() == bytes;
+    (canonical && !key.is_weak()).then_some(key)
 }
 
 /// What an author signs: this plugin, these bytes.

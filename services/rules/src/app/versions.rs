@@ -106,7 +106,8 @@ impl App {
 async fn still_named(tx: &Tx<'_>, areas: &[String], version: &str) -> Result<Option<String>> {
     for row in store::changes::living(tx.conn(), areas).await? {
         let names = |binding: pb::RuleBinding| binding.plugin_version == version;
-        let undone = row.is_undoable && row.previous()?.is_some_and(names);
+        let gone = row.wanted()?.hook.is_empty();
+        let undone = row.is_undoable && !gone && row.previous()?.is_some_and(names);
         if undone || (row.is_open() && names(row.wanted()?)) {
             return Ok(Some(row.name()));
         }

@@ -1,6 +1,5 @@
 //! A rule change: its id, what is kept of its steps. Never: whether somebody may.
 
-use linli_proto::rules::RuleStage;
 use serde::{Deserialize, Serialize};
 
 linli_kernel::define_id!(
@@ -8,6 +7,9 @@ linli_kernel::define_id!(
     RuleChangeId,
     "rc"
 );
+
+/// The number of the stage canary.
+const CANARY: i32 = 2;
 
 /// What the service does by date or because of faults.
 pub(crate) const BY_ITSELF: &str = "service/rules";
@@ -24,9 +26,10 @@ pub(crate) struct Step {
 }
 
 /// Whether what is asked for is a step forward: a later stage, or the same one with another share.
-pub(crate) fn is_forward(from: (RuleStage, i32), to: (RuleStage, i32)) -> bool {
-    let canary = (RuleStage::Canary, RuleStage::Canary);
-    to.0 as i32 > from.0 as i32 || ((from.0, to.0) == canary && from.1 != to.1)
+/// Stages are the numbers of the contract.
+pub(crate) fn is_forward(from: (i32, i32), to: (i32, i32)) -> bool {
+    let canary = (CANARY, CANARY);
+    to.0 > from.0 || ((from.0, to.0) == canary && from.1 != to.1)
 }
 
 /// Whether somebody other than those who asked for it must agree.
@@ -52,11 +55,12 @@ mod tests {
 
     #[test]
     fn a_trial_goes_forward_only_but_its_share_may_go_either_way() {
-        use RuleStage::{Active, Canary, Shadow};
-        assert!(is_forward((Shadow, 0), (Canary, 10)) && is_forward((Shadow, 0), (Active, 0)));
-        assert!(is_forward((Canary, 10), (Canary, 5)) && is_forward((Canary, 10), (Active, 0)));
-        assert!(!is_forward((Canary, 10), (Canary, 10)) && !is_forward((Canary, 10), (Shadow, 0)));
-        assert!(!is_forward((Shadow, 0), (Shadow, 0)));
+        const SHADOW: i32 = 1;
+        const ACTIVE: i32 = 3;
+        assert!(is_forward((SHADOW, 0), (CANARY, 10)) && is_forward((SHADOW, 0), (ACTIVE, 0)));
+        assert!(is_forward((CANARY, 10), (CANARY, 5)) && is_forward((CANARY, 10), (ACTIVE, 0)));
+        assert!(!is_forward((CANARY, 10), (CANARY, 10)) && !is_forward((CANARY, 10), (SHADOW, 0)));
+        assert!(!is_forward((SHADOW, 0), (SHADOW, 0)));
     }
 
     #[test]

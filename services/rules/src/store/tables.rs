@@ -70,15 +70,15 @@ macro_rules! classed {
 pub(crate) const COLUMNS: &[(&str, &str, Class)] = classed! {
     "plugin_version": "area" Public, "id" Public, "plugin" Public, "digest" Public, "size_bytes" Public,
         "state" Public, "problems" Public, "hooks" Public, "manifest" Public, "operation" Public, "form" Public,
-        "author" Personal, "author_key" Public, "peak_fuel" Public, "quarantine" Public, "revision" Public,
+        "author" Public, "author_key" Public, "peak_fuel" Public, "quarantine" Public, "revision" Public,
         "create_us" Public, "update_us" Public;
     "rules_policy": "area" Public, "signature_required" Public, "second_person_required" Public,
         "quarantine_faults" Public, "quarantine_window_min" Public, "source" Public, "revision" Public,
         "create_us" Public, "update_us" Public;
     "rule_change": "area" Public, "id" Public, "binding" Public, "wanted" Public, "previous" Public, "stage" Public,
         "permille" Public, "effective_us" Public, "state" Public, "run_stage" Public, "run_permille" Public,
-        "before" Public, "is_undoable" Public, "steps" Personal, "revision" Public, "create_us" Public, "update_us" Public;
+        "before" Public, "is_undoable" Public, "steps" Public, "revision" Public, "create_us" Public, "update_us" Public;
     "rule_outcome": "change" Public, "was" Public, "would" Public, "reason" Public, "count" Public;
-    "plugin_notice": "area" Public, "id" Public, "plugin_version" Public, "author" Personal, "code" Public,
+    "plugin_notice": "area" Public, "id" Public, "plugin_version" Public, "author" Public, "code" Public,
         "args" Public, "create_us" Public;
 };

@@ -126,7 +126,7 @@ async fn the_revision_follows_every_change_and_nothing_else() {
 impl Suite {
     /// So many events are in the feed's table: one of a version, the others of bindings.
     async fn verify_events(&self, wanted: i64) {
-        let sql = "SELECT count(*) AS n FROM event WHERE event_type LIKE 'linli.rules.v1.%'";
+        let sql = "SELECT count(*) AS n FROM event WHERE event_type IN ('linli.rules.v1.PluginVersionChanged', 'linli.rules.v1.RuleBindingChanged')";
         let reader = self.store.reader();
         let statement = sea_orm::Statement::from_string(reader.get_database_backend(), sql);
         let row = reader.query_one_raw(statement).await.expect("reads").expect("a row");

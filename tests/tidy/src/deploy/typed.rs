@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::Serialize;
@@ -26,6 +26,7 @@ fn round_trip(document: &Value) -> Result<Value, String> {
         ("networking.k8s.io/v1", "NetworkPolicy") => through::<NetworkPolicy>(document),
         ("policy/v1", "PodDisruptionBudget") => through::<PodDisruptionBudget>(document),
         ("v1", "ConfigMap") => through::<ConfigMap>(document),
+        ("v1", "PersistentVolumeClaim") => through::<PersistentVolumeClaim>(document),
         ("v1", "Namespace") => through::<Namespace>(document),
         ("v1", "Secret") => through::<Secret>(document),
         ("v1", "Service") => through::<Service>(document),
