@@ -108,7 +108,10 @@ async fn bindings(op: &Caller, [haircut, repairs, thanks]: [&Value; 3]) {
     }
     let asked = json!({"parent": PARENT, "hook": "booking-eligibility", "kind": "haircut"});
     let effective = op.ok("rules.GetEffectiveRules", asked).await;
-    assert_eq!(first(&effective, "rules")["rule_binding"]["name"], json!(format!("{PARENT}/ruleBindings/haircut-monthly")));
+    assert_eq!(
+        first(&effective, "rules")["rule_binding"]["name"],
+        json!(format!("{PARENT}/ruleBindings/haircut-monthly"))
+    );
     assert!(effective["facts"].as_array().is_some_and(|facts| facts.contains(&json!("usage"))), "{effective}");
     assert_ne!(effective["revision"], json!(""));
     let used = op.refused("rules.DeletePlugin", json!({"name": format!("{PARENT}/plugins/haircut")})).await;

@@ -219,7 +219,8 @@ impl App {
                     if !row.is_open() || row.run_stage == 0 {
                         return Err(not_now(&row));
                     }
-                    if !is_forward((row.running_stage(), row.run_permille), (asked.stage, asked.permille)) {
+                    if !is_forward((row.running_stage() as i32, row.run_permille), (asked.stage as i32, asked.permille))
+                    {
                         return Err(Error::field(FieldViolation::new("stage", "STAGE_BACKWARDS")));
                     }
                     Error::check(against.clone())?;
