@@ -95,6 +95,9 @@ struct Asked<'a> {
     stage: pb::RuleStage,
 }
 
+/// What somebody answered; `None` where nobody did and that is passed over.
+type Answered<'a> = Option<(Outcome, &'a Plugin)>;
+
 /// Why a rule gave no answer.
 struct Silence {
     code: &'static str,
@@ -195,7 +198,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Asks one rule and notes its part; `None` when it gave no answer and is passed over, or is only tried.
-    fn ask(&mut self, (rule, plugins): (&'a Bound, &'a Plugins)) -> Result<Option<(Outcome, &'a Plugin)>, NoAnswer> {
+    fn ask(&mut self, (rule, plugins): (&'a Bound, &'a Plugins)) -> Result<Answered<'a>, NoAnswer> {
         let trial = rule.trial.as_ref().zip(plugins.trial.as_ref());
         let is_canary = |stage, permille| stage == pb::RuleStage::Canary && self.case.bucket < permille;
         if let Some((trial, loaded)) = trial.filter(|(trial, _)| is_canary(trial.stage, trial.permille)) {
@@ -220,11 +223,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Asks somebody whose answer counts.
-    fn obey(
-        &mut self,
-        asked: Asked<'a>,
-        on_fault: pb::OnFault,
-    ) -> Result<(Said, Option<(Outcome, &'a Plugin)>), NoAnswer> {
+    fn obey(&mut self, asked: Asked<'a>, on_fault: pb::OnFault) -> Result<(Said, Answered<'a>), NoAnswer> {
         if Instant::now() >= self.case.due {
             return Err(NoAnswer::Late);
         }

@@ -155,7 +155,7 @@ fn thresholds(facts: &pb::ThresholdsFacts, at: &str, bad: &mut Violations) -> Th
     if facts.lawful.is_none() {
         bad.bad(format!("{at}lawful"), "FIELD_REQUIRED");
     }
-    let lawful = facts.lawful.clone().unwrap_or_default();
+    let lawful = facts.lawful.unwrap_or_default();
     bad.range(&format!("{at}lawful.open_hours"), lawful.open_hours.into(), 0, MAX_OPEN_HOURS);
     ThresholdsRequest {
         kind: facts.kind.clone(),

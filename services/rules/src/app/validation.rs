@@ -49,7 +49,7 @@ enum Asked {
     /// An operation by this name runs, or will.
     Runs(String),
     /// There is nothing to do.
-    Valid(VersionRow),
+    Valid(Box<VersionRow>),
 }
 
 impl App {
@@ -74,7 +74,7 @@ impl App {
                     let row = store::lock_version(tx, area, id).await?;
                     let mut row = row.ok_or_else(|| Error::not_found(&r.name))?;
                     if row.state() == State::Valid {
-                        return Ok((row.operation.clone(), Asked::Valid(row)));
+                        return Ok((row.operation.clone(), Asked::Valid(Box::new(row))));
                     }
                     if row.state() == State::Quarantined {
                         let refused = Error::new(ErrorCode::FailedPrecondition, "VERSION_QUARANTINED");

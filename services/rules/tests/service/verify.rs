@@ -36,6 +36,19 @@ async fn a_binding_to_a_version_that_is_not_valid_or_not_there_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_binding_that_its_change_in_force_did_not_make_is_found() {
+    for suite in suites().await {
+        bound(&suite).await;
+        suite.tamper("UPDATE rule_change SET wanted = previous").await;
+        let [.., changes] = suite.checks(OPERATOR).await;
+        assert!(changes.violations[0].contains("is not what"), "{changes:?}");
+        suite.tamper("UPDATE rule_change SET state = 5").await;
+        let [.., changes] = suite.checks(OPERATOR).await;
+        assert_eq!(changes.violations, ["areas/xinhua/ruleBindings/monthly: no change is in force"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_audits_a_part_of_an_area_counts_nothing_of_the_whole() {
     for suite in suites().await {
         bound(&suite).await;

@@ -146,7 +146,7 @@ pub(super) fn said(answer: &pb::EvaluateResponse) -> Said {
                 }
                 None => "any".to_owned(),
             };
-            let held = found.thresholds.clone().unwrap_or_default();
+            let held = found.thresholds.unwrap_or_default();
             let (quorum, pass) = (share(&held.quorum), share(&held.pass));
             Said { what: format!("quorum {quorum}, pass {pass}, {} h", held.open_hours), reason: first(&found.reasons) }
         }
