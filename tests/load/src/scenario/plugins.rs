@@ -50,11 +50,8 @@ pub(crate) async fn measure(rounds: usize) -> Result<Vec<String>> {
     let engine = Engine::new(EngineConfig::embedded())?;
     let plugin = engine.load(&component)?;
     let (context, asked) = bare();
-    let alone = || {
-        timed(CALLS, || {
-            black_box(engine.evaluate(&plugin, &context, &asked)).map(drop).map_err(|e| anyhow!("{e}"))
-        })
-    };
+    let alone =
+        || timed(CALLS, || black_box(engine.evaluate(&plugin, &context, &asked)).map(drop).map_err(|e| anyhow!("{e}")));
     alone()?;
     let (mut evaluations, mut calls, mut items) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
