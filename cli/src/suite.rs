@@ -121,7 +121,8 @@ async fn build(config: &Config, service: &str, alone: bool, parts: ServiceParts,
                 Some(url) => Artefacts::at(url)?,
                 None => Artefacts::directory(&config.data_dir.join("artefacts"))?,
             };
-            let settings = RulesSettings { worker, engine, artefacts, ..RulesSettings::default() };
+            let compiled = Some(config.data_dir.join("compiled"));
+            let settings = RulesSettings { worker, engine, artefacts, compiled, ..RulesSettings::default() };
             linli_rules::build_with(parts, access, settings).await
         }
     }

@@ -54,8 +54,10 @@ pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
     repo.run("cargo", &["build", "--profile", profile, "-p", "linli-load", "-p", "linli", "-p", "linli-rules"])?;
     if args.clone().all(|arg| arg.starts_with('-')) || args.clone().any(|arg| arg == "plugins") {
         let advisory = args.clone().any(|arg| arg == "--advisory").then_some("--advisory");
-        let bench = ["bench", "--profile", profile, "-p", "linli-rules-engine", "--bench", "evaluate", "--"];
-        repo.run("cargo", &bench.into_iter().chain(advisory).collect::<Vec<_>>())?;
+        for name in ["evaluate", "many"] {
+            let bench = ["bench", "--profile", profile, "-p", "linli-rules-engine", "--bench", name, "--"];
+            repo.run("cargo", &bench.into_iter().chain(advisory).collect::<Vec<_>>())?;
+        }
     }
     let mut load = repo.command(repo.target().join(dir).join("linli-load"));
     if let Some(bin) = tools::postgres_bin_dir(repo) {

@@ -30,6 +30,7 @@ use std::sync::{Arc, Weak};
 
 use linli_access::Access;
 use linli_kit::catalogue::Catalogue;
+use linli_kit::crypto::Purpose;
 use linli_kit::idempotency::request_hash;
 use linli_kit::operation::{Job, Operations};
 use linli_kit::serve::ServiceParts;
@@ -37,7 +38,7 @@ use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules as pb;
 
 use crate::artefacts::Artefacts;
-use crate::engine::EngineConfig;
+use crate::engine::{EngineConfig, Kept};
 use crate::validate::ValidateLimits;
 use evaluator::Evaluator;
 use validator::Validator;
@@ -55,7 +56,12 @@ pub struct RulesSettings {
     pub engine: EngineConfig,
     /// Where the bytes of plugins are.
     pub artefacts: Artefacts,
+    /// Directory of this machine in which compiled plugins are kept from one start to the next; `None`: they are compiled anew.
+    pub compiled: Option<PathBuf>,
 }
+
+/// Bytes of compiled plugins that are kept: enough for some thousand.
+const MAX_COMPILED: u64 = 2 << 30;
 
 /// The service's use cases.
 pub(crate) struct App {
@@ -85,7 +91,9 @@ impl App {
         let validator = Validator::new(worker, settings.limits);
         let artefacts = settings.artefacts;
         sweep::start(&parts, artefacts.clone());
-        let evaluator = Evaluator::start(artefacts.clone(), settings.engine)?;
+        let key = parts.keyring.hmac(Purpose::CompiledPlugin, &[]);
+        let kept = settings.compiled.map(|dir| Kept::new(dir, key, MAX_COMPILED));
+        let evaluator = Evaluator::start(artefacts.clone(), EngineConfig { kept, ..settings.engine })?;
         let tallies = tally::Tallies::default();
         tallies.start(&parts);
         let store = parts.store.clone();
@@ -107,7 +115,7 @@ impl App {
         });
         let (parts, validator, artefacts) = (app.parts.clone(), app.validator.clone(), app.artefacts.clone());
         let simulation: Arc<dyn Job> = Arc::new(simulate::Simulation(Arc::downgrade(&app)));
-        let validation = validation::Validation { parts, validator, artefacts };
+        let validation = validation::Validation { parts, validator, artefacts, engine: app.evaluator.engine().clone() };
         validation::start(&app.parts, &app.operations, validation, (simulate::KIND, simulation));
         changes::start(&app);
         Ok(app)

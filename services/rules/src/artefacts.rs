@@ -173,3 +173,38 @@ fn partial(area: &str, digest: &str, plugin: &str) -> Key {
 fn unavailable(error: StoreError) -> Error {
     Error::new(ErrorCode::Unavailable, "ARTEFACTS_UNAVAILABLE").retry_after(Duration::from_secs(1)).caused_by(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use linli_kernel::{Clock as _, SystemClock};
+
+    use super::*;
+
+    const DAY: i64 = KEPT_SECS + 60;
+
+    #[tokio::test]
+    async fn bytes_settle_after_a_day_and_only_then_may_be_swept() {
+        let artefacts = Artefacts::default();
+        let digest = Digest::of(b"bytes");
+        artefacts.put(&digest, b"bytes".to_vec()).await.expect("keeps");
+        let now = SystemClock.now();
+        assert!(artefacts.settled(now).await.expect("lists").is_empty(), "an upload may be about to name them");
+        assert_eq!(artefacts.settled(now.plus_secs(DAY)).await.expect("lists"), [digest.to_string()]);
+        artefacts.delete(&digest.to_string()).await.expect("deletes");
+        artefacts.delete(&digest.to_string()).await.expect("has nothing to delete");
+        assert_eq!(artefacts.get(&digest.to_string()).await.expect("reads"), None);
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_broke_off_is_forgotten_after_a_day() {
+        let artefacts = Artefacts::default();
+        artefacts.put_partial("a", "d", "haircut", b"half").await.expect("keeps");
+        let now = SystemClock.now();
+        assert_eq!(artefacts.expire(now).await.expect("looks"), 0);
+        let found = artefacts.partial("a", "d").await.expect("reads").expect("is there");
+        assert_eq!((found.plugin.as_str(), found.received), ("haircut", 4));
+        assert!(artefacts.partial("b", "d").await.expect("reads").is_none(), "another area's");
+        assert_eq!(artefacts.expire(now.plus_secs(DAY)).await.expect("looks"), 1);
+        assert!(artefacts.partial("a", "d").await.expect("reads").is_none());
+    }
+}

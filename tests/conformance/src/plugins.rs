@@ -57,9 +57,13 @@ pub(crate) fn validator_is_built() {
 
 /// Uploads a component in chunks.
 pub(crate) async fn upload(by: &Caller, plugin: &str, request_id: &str, component: &[u8]) -> Result<Value, Status> {
+    upload_with(by, json!({"parent": plugin, "request_id": request_id}), component).await
+}
+
+/// The same with a header of one's own.
+pub(crate) async fn upload_with(by: &Caller, header: Value, component: &[u8]) -> Result<Value, Status> {
     let rpc = Rpc::of("rules.UploadPluginVersion");
-    let header = json!({"header": {"parent": plugin, "request_id": request_id}});
-    let mut messages = vec![wire::encode(rpc.descriptor.input(), &header)];
+    let mut messages = vec![wire::encode(rpc.descriptor.input(), &json!({"header": header}))];
     for chunk in component.chunks(60 * 1024) {
         let data = linli_proto::rules::upload_plugin_version_request::Data::Chunk(chunk.to_vec());
         messages.push(linli_proto::rules::UploadPluginVersionRequest { data: Some(data) }.encode_to_vec());

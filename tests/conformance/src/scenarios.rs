@@ -4,6 +4,7 @@ mod booking;
 mod deliberation;
 mod org;
 mod points;
+mod rule_life;
 mod rules;
 
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ pub(crate) async fn play(world: &World) {
     points::play(world).await;
     booking::play(world).await;
     deliberation::play(world).await;
+    rule_life::play(world).await;
     common(world).await;
 }
 

@@ -171,6 +171,7 @@ pub(super) async fn policy(args: PolicyArgs, connection: &Connection) -> Result<
         rules_policy: Some(policy),
         update_mask: Some(prost_types::FieldMask { paths }),
         request_id: Uuid::new_v4().to_string(),
+        ..UpdateRulesPolicyRequest::default()
     };
     let changed = ask!(connection, "UpdateRulesPolicy", update_rules_policy, request)?;
     output::data(&policy_text(&changed, connection.lang()))?;

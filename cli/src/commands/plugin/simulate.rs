@@ -112,13 +112,18 @@ async fn candidate(args: &Args, connection: &Connection) -> Result<RuleBinding> 
 fn text(report: &SimulationReport) -> String {
     let mut told = format!("{} decisions replayed, {} come out the same", report.cases, report.unchanged);
     if report.not_replayable > 0 {
-        told.push_str(&format!("\n{} could not be replayed: their facts are not kept", report.not_replayable));
+        told.push_str(&format!(
+            "\n{} could not be replayed: the facts that the candidate needs were not asked for then",
+            report.not_replayable
+        ));
     }
     if report.truncated {
         told.push_str("\nThe window held more decisions: replay them with --most, or in smaller windows.");
     }
-    if report.cases == 0 {
-        return format!("{told}\nThere were no decisions at this hook in the window. Try an earlier --from.");
+    if report.cases == 0 && report.changed.is_empty() {
+        return format!(
+            "{told}\nThere were no decisions at this hook in the window, or too few to tell of. Try an earlier --from."
+        );
     }
     if report.changed.is_empty() {
         return format!("{told}\nThe candidate changes nothing.");
@@ -128,9 +133,6 @@ fn text(report: &SimulationReport) -> String {
         counts.add_row([&change.count, &change.was, &change.would, &change.reason]);
     }
     told.push_str(&format!("\n\n{counts}"));
-    if report.changed.iter().any(|change| change.would.starts_with("fault: refused")) {
-        told.push_str("\n\nWhere the candidate declined, it asks for facts that the rules of that time did not, so that they were not kept.");
-    }
     if !report.cases_changed.is_empty() {
         let mut cases = output::table(&["day", "case", "was", "would be", "reason"]);
         for case in &report.cases_changed {

@@ -57,7 +57,8 @@ impl ResourceType {
         let update = named("Update").filter(|m| m.input().get_field_by_name("allow_missing").is_some());
         let chosen = named("Create")
             .is_none_or(|m| m.input().fields().any(|f| f.name().ends_with("_id") && f.name() != "request_id"));
-        let catalogue = update.is_some() && chosen;
+        // What an area has one of, and always, is no catalogue: it cannot be listed.
+        let catalogue = update.is_some() && list.is_some() && chosen;
         Some(Self { name, plural, get: named("Get"), list, update, delete: named("Delete"), catalogue, message })
     }
 

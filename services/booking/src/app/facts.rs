@@ -164,13 +164,14 @@ impl App {
     /// What is asked about one wish: eligibility, its price when the offering has one, the priority when there is a queue.
     pub(super) fn requests(&self, ctx: &Ctx, facts: &Facts<'_>) -> Vec<EvaluateRequest> {
         let (slot, now) = (facts.slot, ctx.now());
-        let base = |hook| EvaluateRequest {
+        let base = |declared: &Declared, hook| EvaluateRequest {
             parent: format!("areas/{}", slot.area),
             kind: slot.kind.clone(),
             now: Some(timestamp(now)),
             utc_offset_min: utc_offset_min(now, facts.tz),
             seed: facts.seed,
-            bucket: self.bucket(&slot.area, &facts.who.person),
+            bucket: self.keyring().bucket(&slot.area, &facts.who.person),
+            facts: declared.codes(),
             hook: Some(hook),
         };
         let who = |declared: &Declared| Some(self.member((&slot.area, facts.tz), facts.who, declared, now));
@@ -180,33 +181,39 @@ impl App {
         let answers = |declared: &Declared| declared.list("answers", all);
         let (eligibility, price, priority) = (&facts.needs.eligibility, &facts.needs.price, &facts.needs.priority);
         let seen = Some(slot_facts(slot, facts.offering));
-        let mut requests = vec![base(Hook::Eligibility(EligibilityFacts {
-            who: who(eligibility),
-            balances: balances(eligibility),
-            used: used(eligibility),
-            slot: seen.clone(),
-            party: facts.wanted.party,
-            answers: answers(eligibility),
-        }))];
+        let mut requests = vec![base(
+            eligibility,
+            Hook::Eligibility(EligibilityFacts {
+                who: who(eligibility),
+                balances: balances(eligibility),
+                used: used(eligibility),
+                slot: seen.clone(),
+                party: facts.wanted.party,
+                answers: answers(eligibility),
+            }),
+        )];
         if let Some(base_price) = &facts.offering.base_price {
             let (floor, ceiling) = bounds(facts.offering);
-            requests.push(base(Hook::Price(PriceFacts {
-                who: who(price),
-                balances: balances(price),
-                used: used(price),
-                slot: seen.clone(),
-                answers: answers(price),
-                base: Some(base_price.clone()),
-                floor,
-                ceiling,
-            })));
+            requests.push(base(
+                price,
+                Hook::Price(PriceFacts {
+                    who: who(price),
+                    balances: balances(price),
+                    used: used(price),
+                    slot: seen.clone(),
+                    answers: answers(price),
+                    base: Some(base_price.clone()),
+                    floor,
+                    ceiling,
+                }),
+            ));
         }
         if let Some(queue) = &facts.queue {
             let mut waiting: Vec<Waiting> = queue.iter().map(|(_, waiting)| waiting.clone()).collect();
             let since = Some(timestamp(now));
             waiting.push(Waiting { who: who(priority), since, used: used(priority), answers: answers(priority) });
-            let bucket = self.bucket(&slot.area, &slot.id.to_string());
-            let asked = base(Hook::Priority(PriorityFacts { slot: seen, queue: waiting }));
+            let bucket = self.keyring().bucket(&slot.area, &slot.id.to_string());
+            let asked = base(priority, Hook::Priority(PriorityFacts { slot: seen, queue: waiting }));
             requests.push(EvaluateRequest { bucket, ..asked });
         }
         requests

@@ -47,6 +47,13 @@ impl Declared {
         self.facts.contains(fact)
     }
 
+    /// The codes of all that is declared, in their order.
+    pub(super) fn codes(&self) -> Vec<String> {
+        let mut codes: Vec<String> = self.facts.iter().cloned().collect();
+        codes.sort_unstable();
+        codes
+    }
+
     /// The values of a fact when it is declared, none otherwise.
     pub(super) fn list<T>(&self, fact: &str, values: impl FnOnce() -> Vec<T>) -> Vec<T> {
         if self.has(fact) { values() } else { Vec::new() }

@@ -59,13 +59,6 @@ fn in_language(mut reasons: Vec<Reason>, lang: Lang) -> Vec<Reason> {
 }
 
 impl App {
-    /// Which thousandth of an area's residents (or slots) one belongs to, for ever the same. Made with another key than the
-    /// pseudonyms, so that neither says anything of the other.
-    pub(super) fn bucket(&self, area: &str, of: &str) -> i32 {
-        let hash = self.keyring().blind_index("rules.bucket", area, of);
-        hash.iter().fold(0, |bucket, byte| (bucket * 256 + i32::from(*byte)) % 1000)
-    }
-
     /// A receipt in the caller's language.
     pub(super) fn view_receipt(&self, row: &ReceiptRow, lang: Lang) -> Result<Receipt> {
         let told = self.open_receipt(row)?.told.unwrap_or_default();

@@ -93,18 +93,20 @@ impl App {
             utc_offset_min: self.utc_offset_min(area, ctx.now()),
             seed,
             bucket,
+            // Of a topic everything is told: nothing is to be declared.
+            facts: Vec::new(),
             hook: Some(hook),
         };
         let answer = self.rules_client(ctx).evaluate(ask.clone()).await.map_err(fault)?.into_inner();
         Ok(Some(Said { ask, answer }))
     }
 
-    /// Seed and bucket (0 to 999) of a topic: the same whenever it is asked about, and not to be guessed from its name.
+    /// Seed and bucket of a topic: the same whenever it is asked about, and not to be guessed from its name.
     fn lot(&self, area: &AreaId, topic: Uuid) -> (u32, i32) {
         let parts = [b"rules".as_slice(), area.as_str().as_bytes(), topic.as_bytes()];
         let hash = self.parts.keyring.hmac(Purpose::Pseudonym, &parts);
-        let number = |at: usize| u32::from_be_bytes([hash[at], hash[at + 1], hash[at + 2], hash[at + 3]]);
-        (number(0), i32::try_from(number(4) % 1000).unwrap_or(0))
+        let seed = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+        (seed, self.parts.keyring.bucket(area.as_str(), &topic.to_string()))
     }
 
     fn utc_offset_min(&self, area: &AreaId, at: Timestamp) -> i32 {

@@ -36,10 +36,13 @@ pub enum Purpose {
     BlindIndex,
     /// Names under which plugins see people.
     Pseudonym,
+    /// Seal over compiled plugins: only the process that compiled one, or a later one of its service, takes it up again.
+    CompiledPlugin,
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [Self::RequestHash, Self::PageToken, Self::BlindIndex, Self::Pseudonym];
+    const ALL: [Self; 5] =
+        [Self::RequestHash, Self::PageToken, Self::BlindIndex, Self::Pseudonym, Self::CompiledPlugin];
 
     fn label(self) -> &'static str {
         match self {
@@ -47,6 +50,7 @@ impl Purpose {
             Self::PageToken => "page-token",
             Self::BlindIndex => "blind-index",
             Self::Pseudonym => "pseudonym",
+            Self::CompiledPlugin => "compiled-plugin",
         }
     }
 }
@@ -55,7 +59,7 @@ impl Purpose {
 struct Derived {
     id: u32,
     seal: Zeroizing<[u8; KEY_LEN]>,
-    purposes: [Zeroizing<[u8; KEY_LEN]>; 4],
+    purposes: [Zeroizing<[u8; KEY_LEN]>; 5],
 }
 
 /// The keys of a suite; cheap to clone, and its `Debug` prints key ids only.
@@ -111,7 +115,7 @@ impl Keyring {
     /// Page tokens use the current key; see [`Keyring::hmac_each`] for reading older ones.
     pub fn hmac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
         let key = match purpose {
-            Purpose::PageToken => &self.keys[0],
+            Purpose::PageToken | Purpose::CompiledPlugin => &self.keys[0],
             Purpose::RequestHash | Purpose::BlindIndex | Purpose::Pseudonym => &self.keys[self.stable],
         };
         key.hmac(purpose, parts)
@@ -130,6 +134,13 @@ impl Keyring {
     /// The name under which plugins see a subject in one area.
     pub fn pseudonym(&self, area: &str, subject: &str) -> String {
         hex::encode(&self.hmac(Purpose::Pseudonym, &[area.as_bytes(), subject.as_bytes()])[..16])
+    }
+
+    /// Which thousandth (0 to 999) of an area's subjects one belongs to, for ever the same: a canary of so many permille is those
+    /// below it. Made with another key than the pseudonyms, so that neither says anything of the other.
+    pub fn bucket(&self, area: &str, subject: &str) -> i32 {
+        let hash = self.blind_index("rules.bucket", area, subject);
+        hash.iter().fold(0, |bucket, byte| (bucket * 256 + i32::from(*byte)) % 1000)
     }
 
     pub(super) fn current(&self) -> (u32, &[u8; KEY_LEN]) {

@@ -213,16 +213,10 @@ impl App {
             now: Some(timestamp(now)),
             utc_offset_min: self.local(area, now).offset().fix().local_minus_utc() / 60,
             seed: deed.seed,
-            bucket: self.bucket(area, &facts.person),
+            bucket: self.parts.keyring.bucket(area.as_str(), &facts.person),
+            facts: declared.map(|rules| rules.facts.clone()).unwrap_or_default(),
             hook: Some(Hook::Award(award)),
         }
-    }
-
-    /// Which thousandth of an area's residents one belongs to, for ever the same. Made with another key than the pseudonyms, so
-    /// that neither says anything of the other.
-    fn bucket(&self, area: &AreaId, person: &str) -> i32 {
-        let hash = self.parts.keyring.blind_index("rules.bucket", area.as_str(), person);
-        hash.iter().fold(0, |bucket, byte| (bucket * 256 + i32::from(*byte)) % 1000)
     }
 
     /// The recipient as rules see one: a pseudonym, and the facts that they declare.

@@ -29,13 +29,15 @@ use super::evaluate::{Ready, SLICE};
 use super::facts;
 use crate::domain::effective::{applies, place};
 use crate::domain::said::Said;
-use crate::engine::{Engine, Hook};
+use crate::engine::{Engine, Fact, Hook};
 use report::Report;
 
 /// Kind of the operation.
 pub(super) const KIND: &str = "simulate-rule";
 const DEFAULT_CASES: i32 = 10_000;
 const MAX_CASES: i64 = 100_000;
+/// So many decisions fewer than wanted are replayed at most.
+const LOT: usize = 10;
 /// Decisions of one page.
 const PAGE: i32 = 500;
 /// What one page, or one evaluation, may take.
@@ -193,6 +195,8 @@ impl<'a> Run<'a> {
     /// The newest decisions of all places first, as many as are wanted.
     async fn through(&mut self, progress: &Progress) -> Result<pb::SimulationReport> {
         let most = usize::try_from(self.wanted.max_cases).unwrap_or_default();
+        // Whoever knows how many were replayed could work out a hidden group: where there are more, a few fewer are, by lot.
+        let most = most - self.report.lot(LOT.min(most / 2));
         let (mut seen, mut batch, mut told) = (0, Vec::new(), Instant::now());
         loop {
             progress.checkpoint()?;
@@ -207,7 +211,7 @@ impl<'a> Run<'a> {
             }
             if is_over || told.elapsed() >= Duration::from_secs(1) {
                 told = Instant::now();
-                progress.set(&metadata(&self.wanted.parent, self.report.cases())).await?;
+                progress.set(&metadata(&self.wanted.parent, hundreds(seen))).await?;
             }
             if is_over {
                 break;
@@ -246,6 +250,13 @@ impl<'a> Run<'a> {
             return Ok(None);
         };
         let [without, with] = self.app.both(area, &request.kind, &self.candidate).await?;
+        // What was not asked for then is empty in the receipt, and an answer to it would be about somebody else.
+        let is_resolved = |fact: Fact| request.facts.iter().any(|known| known == fact.code());
+        let mut asked = with.rules.iter().chain(&without.rules).filter_map(|rule| rule.active.as_ref());
+        if is_about_people(question.hook()) && !asked.all(|rule| rule.facts.iter().all(is_resolved)) {
+            self.report.not_replayable();
+            return Ok(None);
+        }
         let local_us = case.time.as_ref().map_or(0, |time| check::instant(time).micros())
             + i64::from(request.utc_offset_min) * 60_000_000;
         let subject = format!("{} {}", area.as_str(), case.subject);
@@ -274,6 +285,19 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a hook asks about people, whose facts have to be declared; of a topic everything is told.
+fn is_about_people(hook: Hook) -> bool {
+    match hook {
+        Hook::Eligibility | Hook::Price | Hook::Priority | Hook::Award => true,
+        Hook::Track | Hook::Thresholds => false,
+    }
+}
+
+/// How far it is, too coarse to work out a hidden number from.
+fn hundreds(seen: usize) -> i32 {
+    i32::try_from(seen / 100 * 100).unwrap_or(i32::MAX)
 }
 
 /// One decision with the rules in force and with the candidate.

@@ -20,6 +20,7 @@ use super::validator::Validator;
 use super::{App, versions};
 use crate::artefacts::Artefacts;
 use crate::domain::version::{Both, KeptManifest, KeptProblem, PluginVersionId, State};
+use crate::engine::{Engine, Kind};
 use crate::store::{self, VersionRow};
 use crate::validate::Report;
 
@@ -160,6 +161,7 @@ pub(super) struct Validation {
     pub(super) parts: ServiceParts,
     pub(super) validator: Validator,
     pub(super) artefacts: Artefacts,
+    pub(super) engine: Engine,
 }
 
 #[async_trait]
@@ -176,6 +178,9 @@ impl Job for Validation {
         progress.set(&metadata(&wanted.name)).await?;
         let bytes = self.artefacts.get(&row.digest).await?.ok_or_else(missing)?;
         let report = self.examine(area.as_str(), &bytes, progress).await?;
+        if report.is_acceptable() {
+            self.keep(&report).await;
+        }
         let row = self.conclude(op, progress, &area, id, &report).await?;
         response(&row, wanted.lang())
     }
@@ -194,6 +199,17 @@ impl Validation {
                 // Dropping the validation kills the child.
                 () = tokio::time::sleep(LOOK) => progress.checkpoint()?,
             }
+        }
+    }
+
+    /// Keeps what the child has compiled, so that nobody compiles it again. Without it the plugin works as well.
+    async fn keep(&self, report: &Report) {
+        let Some(code) = report.compiled.clone() else { return };
+        let engine = self.engine.clone();
+        match tokio::task::spawn_blocking(move || engine.keep(&code)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a compiled plugin is not kept"),
+            Err(fault) => tracing::error!(panicked = fault.is_panic(), "keeping a compiled plugin broke"),
         }
     }
 
@@ -250,6 +266,13 @@ fn note(row: &mut VersionRow, report: &Report) -> Result<()> {
     let hooks: Vec<&str> = report.hooks.iter().map(|hook| hook.code()).collect();
     let state = if report.is_acceptable() { State::Valid } else { State::Rejected };
     row.state = state.number();
+    row.form = match report.kind {
+        Some(Kind::Native) => pb::PluginForm::Native,
+        Some(Kind::Script) => pb::PluginForm::Script,
+        Some(Kind::Table) => pb::PluginForm::Table,
+        None => pb::PluginForm::Unspecified,
+    }
+    .into();
     row.peak_fuel = i32::try_from(report.peak_fuel_percent()).unwrap_or(i32::MAX);
     row.problems = serde_json::to_string(&problems).map_err(Error::internal)?;
     row.hooks = serde_json::to_string(&hooks).map_err(Error::internal)?;

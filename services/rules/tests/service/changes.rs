@@ -190,10 +190,13 @@ async fn where_the_charter_wants_it_nobody_approves_their_own_change() {
             (RuleChangeState::Active, vec!["propose", "approve", "activate"])
         );
         assert_eq!(verdict(&suite.asked(haircut(2, 0)).await), Verdict::Deny);
+        suite.verify().await;
         let off = RuleBinding { name: MONTHLY.into(), disabled: true, ..RuleBinding::default() };
         let off = UpdateRuleBindingRequest { rule_binding: Some(off), ..UpdateRuleBindingRequest::default() };
         suite.as_(OPERATOR).update_rule_binding(off).await.expect("switching off needs nobody else");
         assert_eq!(verdict(&suite.asked(haircut(2, 0)).await), Verdict::Allow);
+        let broken: Vec<_> = suite.checks(OPERATOR).await.into_iter().flat_map(|check| check.violations).collect();
+        assert!(broken.is_empty(), "{broken:?}");
     }
 }
 

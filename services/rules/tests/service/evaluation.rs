@@ -1,7 +1,5 @@
 //! Evaluation: real plugins through the service.
 
-use std::time::{Duration, Instant};
-
 use linli_kernel::Lang;
 use linli_proto::common::{Amount, Answer, answer};
 use linli_proto::rules::evaluate_request::Hook;
@@ -21,8 +19,8 @@ fn request(kind: &str, hook: Hook) -> EvaluateRequest {
         now: timestamp(0),
         utc_offset_min: 480,
         seed: 7,
-        bucket: 0,
         hook: Some(hook),
+        ..EvaluateRequest::default()
     }
 }
 
@@ -260,37 +258,5 @@ async fn a_rule_without_an_answer_refuses_or_is_passed_over_as_its_binding_says(
         assert_eq!(eligibility(&passed).verdict(), Verdict::Allow);
         assert!(passed.parts[0].verdict.starts_with("fault: "), "{:?}", passed.parts);
         assert_eq!(passed.parts[0].fuel_used, passed.parts[0].fuel_budget);
-    }
-}
-
-/// What an evaluation takes through the whole stack. Run with `--release --ignored --nocapture`.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-async fn measure_evaluations() {
-    for suite in suites().await {
-        let version = suite.ready("xinhua", "haircut").await;
-        let mut client = suite.booking(Lang::ZhCn);
-        for rules in 0..3 {
-            if rules > 0 {
-                let id = format!("rule-{rules}");
-                suite.bind("xinhua", &id, binding("booking-eligibility", &version, vec![])).await.expect("binds");
-            }
-            let batch = BatchEvaluateRequest { parent: "areas/xinhua".into(), requests: vec![haircut(0, 0); 100] };
-            let (mut single, mut whole) = (Duration::MAX, Duration::MAX);
-            for _ in 0..50 {
-                let begun = Instant::now();
-                for _ in 0..100 {
-                    client.evaluate(haircut(0, 0)).await.expect("answers");
-                }
-                single = single.min(begun.elapsed() / 100);
-                let begun = Instant::now();
-                client.batch_evaluate(batch.clone()).await.expect("answers");
-                whole = whole.min(begun.elapsed() / 100);
-            }
-            eprintln!(
-                "{:?}, {rules} rules: {single:?} for one call, {whole:?} for a case of 100",
-                suite.store.engine()
-            );
-        }
     }
 }

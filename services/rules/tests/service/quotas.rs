@@ -89,6 +89,7 @@ async fn a_version_goes_only_when_no_binding_names_it() {
         let unbound = DeleteRuleBindingRequest { name: below.name, ..DeleteRuleBindingRequest::default() };
         op.delete_rule_binding(unbound).await.expect("unbinds");
         op.delete_plugin_version(delete(&version.name)).await.expect("deletes");
+        assert!(suite.artefact(&version.digest).exists(), "the other version has these bytes too");
         let again = op.delete_plugin_version(delete(&version.name)).await.expect_err("gone");
         assert_eq!(again.code(), tonic::Code::NotFound);
         let bound = suite.bind("guanba", "late", binding(ELIGIBILITY, &version, vec![])).await.expect_err("gone");

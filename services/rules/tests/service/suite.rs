@@ -47,6 +47,8 @@ pub(crate) struct Suite {
     stack: Stack,
     booking: Peers,
     cancel: CancellationToken,
+    /// Where the bytes of plugins lie.
+    artefacts: tempfile::TempDir,
     pub(crate) store: TestStore,
 }
 
@@ -109,7 +111,10 @@ async fn suite(store: TestStore) -> Suite {
         tasks: tasks.clone(),
         retention: Default::default(),
     };
+    let artefacts = tempfile::tempdir().expect("a directory");
     let settings = RulesSettings {
+        artefacts: linli_rules::Artefacts::directory(artefacts.path()).expect("an object store"),
+        compiled: Some(artefacts.path().join("compiled")),
         worker: Some(PathBuf::from(env!("CARGO_BIN_EXE_linli-validate-worker"))),
         // A debug build on a busy machine compiles slowly.
         limits: ValidateLimits {
@@ -132,7 +137,7 @@ async fn suite(store: TestStore) -> Suite {
     let stack = stack::build(&parts, routes);
     local.insert("rules", stack.clone());
     let signer = Signer::from_pem(issuer_key_id(), &issuer).expect("a signer");
-    Suite { signer, stack, booking: peers, cancel, store }
+    Suite { signer, stack, booking: peers, cancel, artefacts, store }
 }
 
 /// Reason and fields with their reasons of a refusal.
@@ -255,6 +260,16 @@ impl Suite {
             })
             .await;
         assert_eq!(changed.expect("writes"), 1, "{sql}");
+    }
+
+    /// The file in which the bytes of a digest lie.
+    pub(crate) fn artefact(&self, digest: &str) -> PathBuf {
+        self.artefacts.path().join("artefacts").join(&digest[..2]).join(digest)
+    }
+
+    /// Files of compiled plugins.
+    pub(crate) fn compiled(&self) -> usize {
+        std::fs::read_dir(self.artefacts.path().join("compiled")).map_or(0, Iterator::count)
     }
 
     /// Binds.

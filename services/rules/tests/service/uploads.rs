@@ -71,6 +71,7 @@ async fn a_valid_version_says_what_it_is_and_is_validated_once() {
     for suite in suites().await {
         let version = suite.ready("xinhua", "haircut").await;
         assert_eq!(version.hooks, ["booking-eligibility", "booking-priority"]);
+        assert_eq!((version.form(), suite.compiled()), (PluginForm::Native, 1), "nobody compiles it again");
         let manifest = version.manifest.clone().expect("a manifest");
         assert_eq!((manifest.title.as_str(), manifest.facts.len()), ("义剪规则", 3));
         assert!(manifest.settings.iter().any(|s| s.key == "per-month" && s.r#type == "number(1..31)"));

@@ -10,10 +10,17 @@ async fn bound(suite: &Suite) -> linli_proto::rules::PluginVersion {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_are_lost_are_found() {
+async fn bytes_that_were_changed_or_lost_are_found() {
     for suite in suites().await {
         let version = bound(&suite).await;
-        suite.tamper(&format!("UPDATE plugin_version SET digest = '{}'", "0".repeat(64))).await;
+        let digest = &version.digest;
+        std::fs::write(suite.artefact(digest), [0]).expect("writes");
+        let [artefacts, bindings, _] = suite.checks(OPERATOR).await;
+        assert_eq!((artefacts.checked, artefacts.violations.len()), (1, 1), "{artefacts:?}");
+        let said = &artefacts.violations[0];
+        assert!(said.starts_with(&version.name) && said.contains(digest.as_str()), "{said}");
+        assert!(bindings.violations.is_empty(), "{bindings:?}");
+        std::fs::remove_file(suite.artefact(digest)).expect("deletes");
         let [artefacts, ..] = suite.checks(OPERATOR).await;
         assert_eq!(artefacts.violations, [format!("{}: the artefact is missing", version.name)]);
     }

@@ -103,6 +103,20 @@ async fn slots(op: &Caller, schedule: &str) -> Vec<String> {
     slots.iter().map(|slot| field(slot, "name").to_owned()).collect()
 }
 
+/// A slot of an offering of its own kind, with so many seats.
+pub(super) async fn slot_of(world: &World, op: &Caller, kind: &str, capacity: i32) -> String {
+    let offering = json!({
+        "display_name": text(kind), "service_list": "SERVICE_LIST_SOCIAL_WELFARE", "mode": "MODE_SEAT", "kind": kind,
+    });
+    op.ok("booking.CreateOffering", json!({"parent": PARENT, "offering_id": kind, "offering": offering})).await;
+    let schedule = json!({
+        "offering": world.name(&format!("offerings/{kind}")), "station": world.name("stations/hut"), "rrule": "FREQ=DAILY",
+        "start_local": "2026-11-06T09:00", "duration_min": 60, "capacity": capacity, "horizon_days": 6,
+    });
+    op.ok("booking.CreateSchedule", json!({"parent": PARENT, "schedule_id": kind, "schedule": schedule})).await;
+    slots(op, kind).await.remove(0)
+}
+
 /// Waits until a booking is in a state.
 async fn state(op: &Caller, name: &Value, state: &str) -> Value {
     until(&format!("{name} {state}"), || async {
@@ -113,7 +127,7 @@ async fn state(op: &Caller, name: &Value, state: &str) -> Value {
 }
 
 /// Books for somebody, by themselves; free of charge for those who have no points.
-async fn booked(world: &World, op: &Caller, who: &str, slot: &str, more: Value) -> Value {
+pub(super) async fn booked(world: &World, op: &Caller, who: &str, slot: &str, more: Value) -> Value {
     let grant = json!({"from": "issuance", "to": who, "amount": {"asset": "points", "value": 10}});
     op.ok("points.CreateTransfer", json!({"parent": PARENT, "transfer": grant})).await;
     let mut booking = json!({"slot": slot});

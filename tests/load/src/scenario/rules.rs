@@ -71,6 +71,7 @@ pub(crate) fn question() -> pb::EvaluateRequest {
         utc_offset_min: 480,
         seed: 1,
         bucket: 0,
+        facts: Vec::new(),
         hook: Some(pb::evaluate_request::Hook::Eligibility(facts)),
     }
 }

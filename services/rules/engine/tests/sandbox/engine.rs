@@ -242,21 +242,3 @@ fn one_resident_leaves_nothing_behind_for_the_next() {
         engine.award(&plugin, &context(vec![]), &award_request()).expect("clean memory");
     }
 }
-
-/// A measurement, not a gate: `cargo test -p linli-rules --release -- --ignored --nocapture one_evaluation`.
-#[test]
-#[ignore = "a measurement"]
-fn one_evaluation_takes_microseconds() {
-    let (engine, haircut) = loaded("haircut");
-    let (ctx, req) = (context(vec![number("per-month", 2)]), used(1));
-    let mut times: Vec<Duration> = (0..20_000)
-        .map(|_| {
-            let started = Instant::now();
-            engine.eligibility(&haircut, &ctx, &req).unwrap();
-            started.elapsed()
-        })
-        .collect();
-    times.sort();
-    eprintln!("min {:?}, median {:?}, p99 {:?}", times[0], times[10_000], times[19_800]);
-    assert!(times[0] < Duration::from_millis(1));
-}

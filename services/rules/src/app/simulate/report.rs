@@ -38,8 +38,10 @@ impl Report {
         Self { key, cases: 0, unchanged: 0, not_replayable: 0, changed, listed }
     }
 
-    pub(super) fn cases(&self) -> i32 {
-        self.cases
+    /// A number below `bound` that nobody knows outside this report.
+    pub(super) fn lot(&self, bound: usize) -> usize {
+        let (drawn, _) = self.key.as_u64_pair();
+        usize::try_from(drawn).unwrap_or_default().checked_rem(bound).unwrap_or_default()
     }
 
     pub(super) fn not_replayable(&mut self) {
@@ -90,8 +92,10 @@ impl Report {
             }));
         }
         cases.sort_by_key(|(at, _)| *at);
+        // The sum of all would give a hidden group away to whoever subtracts those that are shown.
+        let told = self.changed.values().chain([&self.unchanged]).filter(|count| **count >= LEAST).sum::<u64>();
         pb::SimulationReport {
-            cases: self.cases,
+            cases: i32::try_from(told).unwrap_or(i32::MAX),
             unchanged: hidden(self.unchanged),
             not_replayable: self.not_replayable,
             changed: shown(self.changed.clone()),
@@ -174,8 +178,23 @@ mod tests {
         let found = report(5, 4).message(false);
         let counts: Vec<_> = found.changed.iter().map(|group| (group.would.as_str(), group.count.as_str())).collect();
         assert_eq!(counts, [("deny", "5"), ("needs-approval", "<5")]);
-        assert_eq!((found.cases, found.cases_changed.len(), found.unchanged.as_str()), (9, 5, "<5"));
+        assert_eq!((found.cases_changed.len(), found.unchanged.as_str()), (5, "<5"));
         assert!(found.cases_changed.iter().all(|case| case.would == "deny" && case.day == "1970-01-01"));
+    }
+
+    #[test]
+    fn no_hidden_number_can_be_worked_out_from_those_that_are_told() {
+        for hidden in 1..5 {
+            let found = report(7, hidden).message(false);
+            assert_eq!((found.cases, found.unchanged.as_str()), (7, "<5"), "{hidden} are hidden");
+        }
+    }
+
+    #[test]
+    fn a_lot_is_below_its_bound_and_another_in_the_next_report() {
+        let lots: Vec<usize> = (0..64).map(|n| Report::new(Uuid::from_u128(n << 64)).lot(10)).collect();
+        assert!(lots.iter().all(|lot| *lot < 10) && lots.iter().any(|lot| *lot != lots[0]), "{lots:?}");
+        assert_eq!(Report::new(Uuid::from_u128(7 << 64)).lot(0), 0);
     }
 
     #[test]
