@@ -36,6 +36,13 @@ pub fn build(plugin_dir: &Path, out_dir: &Path) -> Result<Built> {
     package(&toolchain, &plugin, out_dir)
 }
 
+/// Builds a guest crate to its core module, without a component around it; says where it lies.
+pub fn build_core(plugin_dir: &Path) -> Result<PathBuf> {
+    let plugin = Plugin::at(plugin_dir)?;
+    compile(&Toolchain::find()?, std::slice::from_ref(&plugin))?;
+    Ok(plugin.core())
+}
+
 /// Builds every Rust plugin below `plugins_dir` (the directories with a `plugin.yaml` and a `Cargo.toml`) in one run of cargo.
 pub fn build_all(plugins_dir: &Path, out_dir: &Path) -> Result<Vec<Built>> {
     let mut dirs: Vec<PathBuf> = fs::read_dir(plugins_dir)
@@ -74,6 +81,11 @@ impl Plugin {
         let root = dir.parent().filter(|parent| is_workspace(parent)).unwrap_or(&dir);
         let target_dir = root.join("target");
         Ok(Self { name, package, artefact, target_dir, dir })
+    }
+
+    /// Where cargo leaves the core module.
+    fn core(&self) -> PathBuf {
+        self.target_dir.join(TARGET).join("release").join(format!("{}.wasm", self.artefact))
     }
 }
 
@@ -209,7 +221,7 @@ fn compile(toolchain: &Toolchain, plugins: &[Plugin]) -> Result<()> {
 }
 
 fn package(toolchain: &Toolchain, plugin: &Plugin, out_dir: &Path) -> Result<Built> {
-    let core = plugin.target_dir.join(TARGET).join("release").join(format!("{}.wasm", plugin.artefact));
+    let core = plugin.core();
     let module = fs::read(&core).with_context(|| {
         format!("{}: no {}; a plugin's [lib] has crate-type = [\"cdylib\", ..]", plugin.name, core.display())
     })?;

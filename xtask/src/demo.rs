@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::generate;
-use crate::repo::{Repo, run, say};
+use crate::repo::{Repo, output, run, say};
 use crate::tools::{self, Tool};
 
 /// Argument of `bench`: the profile of demo and tests, to see that it works.
@@ -50,6 +50,10 @@ pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
     prepare(repo)?;
     let dev = args.iter().any(|arg| arg == DEV);
     let args = args.iter().filter(|arg| *arg != DEV);
+    if args.clone().any(|arg| arg == "extism") {
+        anyhow::ensure!(args.count() == 1, "extism is measured by itself: cargo xtask bench extism");
+        return extism(repo);
+    }
     let (profile, dir) = if dev { ("dev", "debug") } else { ("bench", "release") };
     repo.run("cargo", &["build", "--profile", profile, "-p", "linli-load", "-p", "linli", "-p", "linli-rules"])?;
     if args.clone().all(|arg| arg.starts_with('-')) || args.clone().any(|arg| arg == "plugins") {
@@ -64,6 +68,15 @@ pub(crate) fn bench(repo: &Repo, args: &[String]) -> Result<()> {
         load.env("LINLI_TEST_PG_BIN", bin);
     }
     run(load.args(args))
+}
+
+/// The same rule under Extism. It brings a wasmtime of its own, so that the first build takes minutes more.
+fn extism(repo: &Repo) -> Result<()> {
+    let dir = repo.root().join("tests/extism");
+    let guest = output(linli(repo).args(["plugin", "build", "--core"]).arg(dir.join("guest")))
+        .context("the guest does not build")?;
+    let mut cargo = repo.command("cargo");
+    run(cargo.args(["run", "--release", "--quiet", "--", guest.trim()]).current_dir(dir))
 }
 
 /// Writes docs/permissions.md. The test that compares it knows the contract and the matrix; told to, it writes.

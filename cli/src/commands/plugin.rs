@@ -36,6 +36,7 @@ use anyhow::{Context as _, Result};
 
 use super::output;
 use crate::client::{ConnectArgs, Connection};
+use crate::plugin_build;
 
 pub use bindings::{activate, bindings_of};
 pub use upload::{Signed, upload, upload_signed, validate_remote};
@@ -119,6 +120,9 @@ struct BuildArgs {
     /// Where plugins lie.
     #[arg(long, default_value = "plugins", value_name = "DIR")]
     plugins: PathBuf,
+    /// Only the core module, in the target directory: for benchmarks.
+    #[arg(long, hide = true, conflicts_with = "all")]
+    core: bool,
     /// Where built rules go.
     #[arg(long, default_value = "plugins/target/components", value_name = "DIR")]
     out: PathBuf,
@@ -192,6 +196,11 @@ async fn apart(work: impl FnOnce() -> Result<ExitCode> + Send + 'static) -> Resu
 }
 
 async fn build(args: BuildArgs) -> Result<ExitCode> {
+    if let (Some(dir), true) = (args.dir.clone(), args.core) {
+        let core = tokio::task::spawn_blocking(move || plugin_build::build_core(&dir)).await.context("building")??;
+        output::data(&core.display().to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let built = tokio::task::spawn_blocking(move || match args.dir {
         Some(dir) => form::build(&dir, &args.out).map(|one| vec![one]),
         None => form::build_all(&args.plugins, &args.out),
