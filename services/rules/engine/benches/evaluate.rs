@@ -111,6 +111,7 @@ fn settings() -> Config {
         .total_tables(256)
         .max_memory_size(2 << 20)
         .table_elements(1_024)
+        .max_unused_warm_slots(0)
         .linear_memory_keep_resident(128 << 10)
         .table_keep_resident(8 << 10);
     let mut config = Config::new();

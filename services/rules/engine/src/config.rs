@@ -161,6 +161,9 @@ impl Limits {
             .table_keep_resident(self.table_elements * size_of::<usize>());
         if self.copy_on_write {
             pool.pagemap_scan(Enabled::Auto);
+        } else {
+            // A slot that is cleared anyway is as good for any plugin: the one used last is in the processor's cache.
+            pool.max_unused_warm_slots(0);
         }
         pool
     }
