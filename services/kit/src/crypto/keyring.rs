@@ -34,7 +34,7 @@ pub enum Purpose {
     PageToken,
     /// Index over a sealed column: equal texts are found, unequal ones tell nothing.
     BlindIndex,
-    /// Names under which plugins see people.
+    /// Names of people in decisions, and numbers under which plugins see them.
     Pseudonym,
     /// Seal over compiled plugins: only the process that compiled one, or a later one of its service, takes it up again.
     CompiledPlugin,
@@ -131,9 +131,16 @@ impl Keyring {
         self.hmac(Purpose::BlindIndex, &[column.as_bytes(), area.as_bytes(), text.as_bytes()])[..16].to_vec()
     }
 
-    /// The name under which plugins see a subject in one area.
+    /// The name under which what was decided about a subject in one area belongs together, for whoever counts decisions. No plugin
+    /// sees it.
     pub fn pseudonym(&self, area: &str, subject: &str) -> String {
         hex::encode(&self.hmac(Purpose::Pseudonym, &[area.as_bytes(), subject.as_bytes()])[..16])
+    }
+
+    /// The number under which plugins see a subject within one decision; it says nothing of the same subject in another one.
+    pub fn handle(&self, area: &str, subject: &str, decision: &str) -> u32 {
+        let hash = self.hmac(Purpose::Pseudonym, &[area.as_bytes(), subject.as_bytes(), decision.as_bytes()]);
+        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
     }
 
     /// Which thousandth (0 to 999) of an area's subjects one belongs to, for ever the same: a canary of so many permille is those

@@ -181,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn a_subject_has_one_handle_within_a_decision_and_others_elsewhere_but_one_pseudonym() {
+        let ring = ring();
+        let handle = ring.handle("xinhua", "p", "d1");
+        assert_eq!(handle, ring.handle("xinhua", "p", "d1"));
+        let others = [("xinhua", "p", "d2"), ("xinhua", "q", "d1"), ("xingqing", "p", "d1"), ("xinhua", "pd", "1")];
+        assert!(others.iter().all(|(area, subject, decision)| ring.handle(area, subject, decision) != handle));
+        assert_eq!(ring.pseudonym("xinhua", "p"), ring.pseudonym("xinhua", "p"));
+        assert!(!ring.pseudonym("xinhua", "p").starts_with(&format!("{handle:08x}")), "neither tells the other");
+    }
+
+    #[test]
     fn debug_shows_ids_only_and_bad_keys_are_refused() {
         assert_eq!(format!("{:?}", ring()), "Keyring { ids: [1] }");
         let config = key(1, "one");
