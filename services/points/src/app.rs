@@ -7,6 +7,7 @@ mod catalogues;
 mod contributions;
 mod convert;
 mod expiry;
+mod fence;
 mod holds;
 mod ledger;
 mod pages;

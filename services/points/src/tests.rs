@@ -3,6 +3,7 @@
 mod awards;
 mod catalogues;
 mod contributions;
+mod fences;
 mod ledger;
 mod reversals;
 mod rewards;

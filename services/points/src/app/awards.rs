@@ -1,7 +1,7 @@
 //! The consumer of booking's feed: a completed service thanks those who served, once, by the area's rules.
 //!
-//! Facts and rules are asked for before the transaction; the transaction marks the event as decided, posts, stamps cards
-//! and records. A replay of the feed under newer rules finds the mark and posts nothing.
+//! Facts and rules are asked for before the transaction; the transaction marks the event as decided, checks that the balances
+//! that rules saw are still those, posts, stamps cards and records. A replay of the feed under newer rules finds the mark and posts nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,12 +12,13 @@ use linli_kernel::AreaId;
 use linli_kit::check::instant;
 use linli_kit::feed::{ConsumerConfig, Handler, spawn_consumer};
 use linli_kit::store::{EventDraft, Tx};
-use linli_kit::{Ctx, Error, ErrorCode, Result, ids};
+use linli_kit::{Ctx, Error, Result, ids};
 use linli_proto::booking::{BookingChanged, BookingState};
 use linli_proto::events::Event;
 use prost::Message as _;
 
 use super::App;
+use super::fence::{Fence, overtaken};
 use super::ledger::events;
 use super::refuse::refuse;
 use super::thanks::{Deed, Thanks, rule_fault, seed};
@@ -67,6 +68,8 @@ pub(crate) struct Decision {
     pub(crate) thanks: Vec<Thanks>,
     /// Card types that fill with what is awarded.
     pub(crate) cards: Vec<CardTerms>,
+    /// The balances that rules saw.
+    pub(crate) fence: Fence,
 }
 
 impl Decision {
@@ -144,13 +147,16 @@ impl Awards {
 impl App {
     /// What a deed is worth, by the rules of this moment.
     pub(crate) async fn decide_awards(&self, ctx: &Ctx, area: AreaId, deed: &Deed) -> Result<Decision> {
-        let thanks = self.thanks_for(ctx, deed, &area).await?;
+        let (thanks, fence) = self.thanks_for(ctx, deed, &area).await?;
         let assets: Vec<&str> = thanks.iter().map(|one| one.asset.as_str()).collect();
         let cards = self.card_terms_of(&area, &assets).await?;
-        Ok(Decision { area, event: deed.event.clone(), source: deed.source.clone(), thanks, cards })
+        Ok(Decision { area, event: deed.event.clone(), source: deed.source.clone(), thanks, cards, fence })
     }
 
     /// Posts what a deed is worth, with its receipts; once, however often it is asked for.
+    ///
+    /// # Errors
+    /// CONFLICT when the balances that rules saw have moved: decide again. The feed's consumer does so by itself.
     pub(crate) async fn post_awards(&self, tx: &Tx<'_>, ctx: &Ctx, decision: &Decision) -> Result<()> {
         let area = decision.area.as_str();
         if !awards::decide(tx, area, &decision.event, ctx.now()).await? {
@@ -164,9 +170,11 @@ impl App {
                 needs.live_cards(area, thanks.recipient, terms);
             }
         }
+        decision.fence.lock(tx, area, &mut needs).await?;
         let snapshot = self.access.snapshot();
         for _ in 0..PASSES {
             let mut books = load(tx, needs.clone(), [], |area| snapshot.ancestors(area)).await?;
+            decision.fence.check(tx, area).await?;
             let book = books.entry(area.to_owned()).or_insert_with(|| Book::new(area, []));
             let mut posted = post_all(tx, ctx, decision, book).await?;
             if !open_accounts(tx, &books).await? {
@@ -175,12 +183,12 @@ impl App {
             save(tx, &books).await?;
             std::mem::take(&mut posted.events).into_iter().for_each(|event| tx.emit(event));
             if awards::insert(tx, &posted.rows).await? != posted.rows.len() as u64 {
-                return Err(Error::new(ErrorCode::Aborted, "CONFLICT"));
+                return Err(overtaken());
             }
             receipts::insert(tx, &posted.receipts(decision)).await?;
             return awards::insert_stamps(tx, area, &posted.stamps).await;
         }
-        Err(Error::new(ErrorCode::Aborted, "CONFLICT"))
+        Err(overtaken())
     }
 }
 

@@ -9,6 +9,8 @@ use linli_kit::{Ctx, Error, ErrorCode, FieldViolation, Result, ids};
 use linli_proto::booking::Server;
 use linli_proto::points as pb;
 
+use super::awards::Decision;
+use super::fence::{is_moved, overtaken};
 use super::pages::page_of;
 use super::thanks::{Deed, seed};
 use super::transfers::holder;
@@ -21,6 +23,8 @@ use crate::store::list;
 const TAGS: usize = 16;
 /// How long ago a contribution may have been made.
 const OLDEST_SECS: i64 = 366 * 24 * 3600;
+/// Decisions of one request at most; then the caller is asked to come back.
+const ATTEMPTS: u32 = 12;
 
 impl App {
     pub(crate) async fn create_contribution(
@@ -43,20 +47,35 @@ impl App {
             return self.contribution_named(&name).await;
         }
         let row = checked(&ctx, &area, &wish, permit.subject())?;
-        let decision =
-            self.decide_awards(&ctx, area.clone(), &deed(&row, &wish.person)).await.map_err(unknown_person)?;
-        let (row, decision, call) = (&row, &decision, &ctx);
-        let written = self.parts.store.write_once(&ctx, area.as_str(), &request_id, hash, "points.contribute", |tx| {
+        let deed = deed(&row, &wish.person);
+        for _ in 0..ATTEMPTS {
+            let decision = self.decide_awards(&ctx, area.clone(), &deed).await.map_err(unknown_person)?;
+            match self.write_contribution(&ctx, &row, &decision, (&request_id, hash)).await {
+                Ok(Once::Done(())) => return self.contribution_named(&name(&row)).await,
+                Ok(Once::Repeat(name)) => return self.contribution_named(&name).await,
+                Err(error) if is_moved(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(overtaken())
+    }
+
+    /// Records a contribution and posts what it is worth, in one transaction.
+    async fn write_contribution(
+        &self,
+        ctx: &Ctx,
+        row: &ContributionRow,
+        decision: &Decision,
+        (request_id, hash): (&str, [u8; 32]),
+    ) -> Result<Once<()>> {
+        let written = self.parts.store.write_once(ctx, &row.area, request_id, hash, "points.contribute", |tx| {
             Box::pin(async move {
                 contributions::insert(tx, row).await?;
-                self.post_awards(tx, call, decision).await?;
+                self.post_awards(tx, ctx, decision).await?;
                 Ok((name(row), ()))
             })
         });
-        match written.await? {
-            Once::Done(()) => self.contribution_named(&name(row)).await,
-            Once::Repeat(name) => self.contribution_named(&name).await,
-        }
+        written.await
     }
 
     /// A contribution that the caller has just recorded.

@@ -23,12 +23,15 @@ use linli_proto::rules::{
 
 use super::App;
 use super::awards::recipient;
+use super::fence::Fence;
 use crate::domain::{CardTerms, PersonId};
 use crate::store::finders;
 use crate::store::receipts::ReceiptRow;
 
 /// The hook that points asks.
 pub(crate) const HOOK: &str = "points-award";
+/// The fact that moves with every posting.
+const BALANCES: &str = "balances";
 /// How often rules are asked when they change meanwhile.
 const ATTEMPTS: u32 = 3;
 /// Cases in one question to rules at most.
@@ -83,14 +86,15 @@ struct Case<'a> {
 }
 
 impl App {
-    /// What a completed booking is worth: one question to org, one to rules (more only beyond 100 cases).
-    pub(crate) async fn thanks_for(&self, ctx: &Ctx, deed: &Deed, area: &AreaId) -> Result<Vec<Thanks>> {
+    /// What a completed booking is worth: one question to org, one to rules (more only beyond 100 cases); and the balances
+    /// that it rests on.
+    pub(crate) async fn thanks_for(&self, ctx: &Ctx, deed: &Deed, area: &AreaId) -> Result<(Vec<Thanks>, Fence)> {
         let bindings = self.bindings_for(area, deed).await?;
         let mut seen = HashSet::new();
         let served = deed.doers.iter().filter_map(|server| Some((server, recipient(area, &server.person)?)));
         let served: Vec<_> = served.filter(|(_, recipient)| seen.insert(*recipient)).collect();
         if bindings.is_empty() || served.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Fence::default()));
         }
         let facts = self.facts_of(ctx, area, served.iter().map(|(server, _)| server.person.clone()).collect()).await?;
         // Somebody served; thanks that cannot be worked out wait, in sight, and are not forgotten.
@@ -103,12 +107,16 @@ impl App {
                 bindings.iter().map(|binding| Case { server, recipient: *recipient, binding })
             })
             .collect();
-        let balances = self.balances_of(area, &served).await?;
         for _ in 0..ATTEMPTS {
             let declared = self.declared(ctx, area, &bindings).await?;
+            let people = served.iter().map(|(_, recipient)| *recipient);
+            let fence = match declared.values().any(|rules| declares(rules, BALANCES)) {
+                true => Fence::read(&self.parts.store, area, people).await?,
+                false => Fence::default(),
+            };
             let request = |case: &Case<'_>| {
                 let facts = facts.get(&case.server.person).cloned().unwrap_or_default();
-                let balances = balances.get(&case.recipient).cloned().unwrap_or_default();
+                let balances = fence.balances(case.recipient);
                 self.request(deed, area, case, &facts, (balances, declared.get(&case.binding.0)))
             };
             let requests: Vec<EvaluateRequest> = cases.iter().map(request).collect();
@@ -119,7 +127,8 @@ impl App {
             };
             if cases.iter().zip(&answers).all(same) {
                 let all = cases.iter().zip(requests.into_iter().zip(answers));
-                return Ok(all.map(|(case, (ask, answer))| self.granted(ctx, area, deed, case, ask, answer)).collect());
+                let granted = all.map(|(case, (ask, answer))| self.granted(ctx, area, deed, case, ask, answer));
+                return Ok((granted.collect(), fence));
             }
         }
         Err(Error::new(ErrorCode::Unavailable, "CONFLICT"))
@@ -134,7 +143,8 @@ impl App {
     ) -> Result<HashMap<String, EffectiveRules>> {
         let ask = |id: &String| {
             let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
-            let request = GetEffectiveRulesRequest { parent: area.name(), hook: HOOK.to_owned(), kind: id.clone() };
+            let (parent, hook, kind) = (area.name(), HOOK.to_owned(), id.clone());
+            let request = GetEffectiveRulesRequest { parent, hook, kind, ..GetEffectiveRulesRequest::default() };
             let id = id.clone();
             async move { client.get_effective_rules(request).await.map(|rules| (id, rules.into_inner())) }
         };
@@ -169,22 +179,6 @@ impl App {
         Ok(answer.into_inner().facts.into_iter().map(|facts| (facts.person.clone(), facts)).collect())
     }
 
-    async fn balances_of(
-        &self,
-        area: &AreaId,
-        served: &[(&Server, PersonId)],
-    ) -> Result<HashMap<PersonId, Vec<Amount>>> {
-        let holders: Vec<String> = served.iter().map(|(_, id)| id.to_string()).collect();
-        let mut balances: HashMap<PersonId, Vec<Amount>> = HashMap::new();
-        for (key, account) in finders::accounts_of(&self.parts.store, area.as_str(), &holders).await? {
-            if let crate::domain::Holder::Person(id) = key.holder {
-                let amount = Amount { asset: key.asset, value: account.available() };
-                balances.entry(id).or_default().push(amount);
-            }
-        }
-        Ok(balances)
-    }
-
     fn request(
         &self,
         deed: &Deed,
@@ -195,10 +189,10 @@ impl App {
     ) -> EvaluateRequest {
         let now = deed.time;
         let (binding_id, binding) = case.binding;
-        let has = |fact: &str| declared.is_some_and(|rules| rules.facts.iter().any(|known| known == fact));
+        let has = |fact: &str| declared.is_some_and(|rules| declares(rules, fact));
         let award = AwardFacts {
-            actor: Some(self.member(area, facts, has, now)),
-            balances: if has("balances") { balances } else { Vec::new() },
+            actor: Some(self.member(area, facts, has, deed)),
+            balances: if has(BALANCES) { balances } else { Vec::new() },
             kind: deed.kind.clone(),
             minutes: case.server.minutes,
             quantity: deed.quantity,
@@ -219,12 +213,11 @@ impl App {
         }
     }
 
-    /// The recipient as rules see one: a pseudonym, and the facts that they declare.
-    fn member(&self, area: &AreaId, facts: &ResidentFacts, has: impl Fn(&str) -> bool, now: Timestamp) -> Member {
-        let year = self.local(area, now).year();
-        let pseudonym = self.parts.keyring.pseudonym(area.as_str(), &facts.person);
+    /// The recipient as rules see one: a number that means nothing beyond the deed, and the facts that they declare.
+    fn member(&self, area: &AreaId, facts: &ResidentFacts, has: impl Fn(&str) -> bool, deed: &Deed) -> Member {
+        let year = self.local(area, deed.time).year();
         Member {
-            handle: u32::from_str_radix(pseudonym.get(..8).unwrap_or_default(), 16).unwrap_or_default(),
+            handle: self.parts.keyring.handle(area.as_str(), &facts.person, &deed.event),
             age_years: if has("age") && facts.birth_year > 0 { (year - facts.birth_year).max(0) } else { 0 },
             standing: if has("standing") { "resident".to_owned() } else { String::new() },
             joined: facts.create_time.filter(|_| has("joined")),
@@ -299,6 +292,11 @@ impl App {
         let terms = found.iter().map(|entry| finders::card_terms(&entry.id, &entry.resource));
         Ok(terms.filter(|terms| assets.contains(&terms.asset.as_str())).collect())
     }
+}
+
+/// Whether rules need a fact.
+fn declares(rules: &EffectiveRules, fact: &str) -> bool {
+    rules.facts.iter().any(|known| known == fact)
 }
 
 /// A rule that gave no answer answers UNAVAILABLE, as a service that is away does. The consumer waits for the latter; the

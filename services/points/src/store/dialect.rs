@@ -33,6 +33,10 @@ pub(crate) struct Texts {
     pub(crate) assets: &'static str,
     /// Keys (area, asset, holder).
     pub(crate) accounts: &'static str,
+    /// Keys (area, holder): all accounts of people; not locked.
+    pub(crate) holders_accounts: &'static str,
+    /// Keys (area, holder): takes a lock for each, until the end of the transaction; none where the single writer is the lock.
+    pub(crate) lock_holders: Option<&'static str>,
     /// All columns.
     pub(crate) insert_accounts: &'static str,
     /// All columns.

@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::dialect::{Column, read, texts};
 use super::rows;
-use crate::domain::{AccountKey, AssetTerms, Book, CardId, CardTerms, Command, HoldId, Holder, PersonId, TransferId};
+use crate::domain::{
+    Account, AccountKey, AssetTerms, Book, CardId, CardTerms, Command, HoldId, Holder, PersonId, TransferId,
+};
 
 /// What the commands of a batch name.
 #[derive(Debug, Default, Clone)]
@@ -169,6 +171,31 @@ async fn load_accounts(tx: &Tx<'_>, needs: &Needs, books: &mut Books) -> Result<
         books.entry(rows::get(&row, "area")?).or_default().accounts.load(key, account);
     }
     Ok(())
+}
+
+/// All accounts of some holders (short forms), as they are at this moment.
+pub(crate) async fn holders_accounts(
+    tx: &Tx<'_>,
+    area: &str,
+    holders: &[String],
+) -> Result<Vec<(AccountKey, Account)>> {
+    let found = read(tx, texts(tx.engine()).holders_accounts, of_holders(area, holders)).await?;
+    found.iter().map(rows::account).collect()
+}
+
+/// Takes the locks of some holders (short forms, in order) until the transaction ends: whoever decides about them by their
+/// accounts does so one after the other. Who has no account yet has no row that could be locked.
+///
+/// Before any row of the ledger is locked.
+pub(crate) async fn lock_holders(tx: &Tx<'_>, area: &str, holders: &[String]) -> Result<()> {
+    if let Some(sql) = texts(tx.engine()).lock_holders {
+        read(tx, sql, of_holders(area, holders)).await?;
+    }
+    Ok(())
+}
+
+fn of_holders(area: &str, holders: &[String]) -> Vec<Column> {
+    vec![Column::Text(vec![area.to_owned(); holders.len()]), Column::Text(holders.to_vec())]
 }
 
 /// The cards that are named, and those that are not redeemed of the holders and types that are named.

@@ -1,5 +1,7 @@
 //! What was done without a booking, its thanks, and the receipts of both.
 
+use std::collections::BTreeSet;
+
 use linli_kernel::Clock as _;
 use linli_kit::check::timestamp;
 use linli_proto::points as pb;
@@ -12,11 +14,11 @@ use super::awards::{awards, bind, deliver, event};
 use super::suite::{OPERATOR, Suite, each, person, request_id};
 
 /// The reason of a refusal, or of its only bad field.
-fn reason(status: &Status) -> String {
+pub(super) fn reason(status: &Status) -> String {
     linli_kit::Error::from_peer(status.clone()).reason()
 }
 
-fn shift(suite: &Suite, n: u32) -> pb::Contribution {
+pub(super) fn shift(suite: &Suite, n: u32) -> pb::Contribution {
     pb::Contribution {
         person: person(n),
         kind: "shift".to_owned(),
@@ -30,7 +32,12 @@ fn shift(suite: &Suite, n: u32) -> pb::Contribution {
     }
 }
 
-async fn record(suite: &Suite, subject: &str, one: pb::Contribution, id: &str) -> Result<pb::Contribution, Status> {
+pub(super) async fn record(
+    suite: &Suite,
+    subject: &str,
+    one: pb::Contribution,
+    id: &str,
+) -> Result<pb::Contribution, Status> {
     let request = pb::CreateContributionRequest {
         parent: "areas/a".to_owned(),
         contribution: Some(one),
@@ -40,7 +47,7 @@ async fn record(suite: &Suite, subject: &str, one: pb::Contribution, id: &str) -
     suite.api.create_contribution(asked).await.map(tonic::Response::into_inner)
 }
 
-async fn receipts(suite: &Suite, subject: &str) -> Vec<pb::AwardReceipt> {
+pub(super) async fn receipts(suite: &Suite, subject: &str) -> Vec<pb::AwardReceipt> {
     let request = pb::ListAwardReceiptsRequest { parent: "areas/a".to_owned(), ..Default::default() };
     let page = suite.api.list_award_receipts(suite.ask("ListAwardReceipts", subject, request)).await;
     page.expect("a page").into_inner().award_receipts
@@ -184,6 +191,44 @@ async fn rules_read_what_they_were_asked_about_awards() {
         assert!(read(ask(0, String::new(), vec!["meals".to_owned()])).await.cases.is_empty());
         let denied = suite.api.read_decisions(suite.ask("ReadDecisions", OPERATOR, ask(0, String::new(), Vec::new())));
         assert_eq!(reason(&denied.await.expect_err("for rules only")), "INTERNAL_ONLY");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_is_one_handle_within_a_deed_and_another_in_the_next_and_one_subject_in_all() {
+    each(async |suite: &Suite| {
+        suite.asset("hearts", false, 0).await;
+        bind(suite, "hair", &["haircut"], 5).await;
+        bind(suite, "all", &[], 5).await;
+        for n in 1..=2 {
+            deliver(suite, &event(suite, n, &[1, 2])).await.expect("posts");
+        }
+        let handle = |ask: &linli_proto::rules::EvaluateRequest| match &ask.hook {
+            Some(Hook::Award(facts)) => (ask.bucket, facts.actor.clone().unwrap_or_default().handle),
+            other => panic!("points asks no {other:?}"),
+        };
+        let mut seen: Vec<(i32, u32)> = suite.world.lock().questions.iter().map(handle).collect();
+        assert_eq!(seen.len(), 8, "two people under two bindings, twice");
+        let buckets: BTreeSet<i32> = seen.iter().map(|(bucket, _)| *bucket).collect();
+        assert_eq!(buckets.len(), 2, "two people, for ever the same");
+        assert_eq!((seen[0], seen[2]), (seen[1], seen[3]), "one handle within one deed");
+        seen.dedup();
+        let handles: BTreeSet<u32> = seen.iter().map(|(_, handle)| *handle).collect();
+        assert_eq!(handles.len(), 4, "another in the next: {seen:?}");
+        let told = |one: &pb::AwardReceipt| handles.iter().any(|handle| one.facts_json.contains(&handle.to_string()));
+        assert!(receipts(suite, OPERATOR).await.iter().all(told));
+        let request = ReadDecisionsRequest {
+            parent: "areas/a".to_owned(),
+            hook: "points-award".to_owned(),
+            start_time: Some(timestamp(suite.clock.now().plus_secs(-1))),
+            end_time: Some(timestamp(suite.clock.now().plus_secs(1))),
+            ..ReadDecisionsRequest::default()
+        };
+        let asked = suite.ask("ReadDecisions", "services/rules", request);
+        let cases = suite.api.read_decisions(asked).await.expect("rules may").into_inner().cases;
+        let subjects: BTreeSet<String> = cases.iter().map(|case| case.subject.clone()).collect();
+        assert_eq!((cases.len(), subjects.len()), (8, 2), "a simulation counts people, not questions");
     })
     .await;
 }

@@ -39,6 +39,9 @@ pub(crate) const KEEPER: &str = "areas/a/people/per-00000000000000000000000099";
 pub(crate) const OPERATOR: &str = "systems/operator";
 const START: Timestamp = Timestamp::from_secs(1_790_000_000);
 
+/// What happens while rules think, by how many questions they were asked so far.
+pub(crate) type Meanwhile = Arc<dyn Fn(usize) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// What the stand-in for rules grants for each case, and how often it and org were asked.
 #[derive(Default)]
 pub(crate) struct World {
@@ -53,6 +56,9 @@ pub(crate) struct World {
     pub(crate) questions: Vec<linli_proto::rules::EvaluateRequest>,
     /// What stands in every answer as the rules that took part.
     pub(crate) parts: Vec<linli_proto::rules::RulePart>,
+    /// Who has so many units of all assets is granted nothing.
+    pub(crate) below: Option<i64>,
+    pub(crate) meanwhile: Option<Meanwhile>,
     pub(crate) asked_org: usize,
     pub(crate) asked_rules: usize,
     /// Units of people whom org knows; others live in `grid-1`.
@@ -287,7 +293,8 @@ impl UnaryService<BatchEvaluateRequest> for StandIn<false> {
         let answer = |case: &linli_proto::rules::EvaluateRequest| {
             let Some(Hook::Award(facts)) = &case.hook else { panic!("another hook") };
             let asset = facts.cap.clone().unwrap_or_default().asset;
-            let grants = vec![granted(asset)];
+            let has: i64 = facts.balances.iter().map(|amount| amount.value).sum();
+            let grants = if world.below.is_some_and(|below| has >= below) { Vec::new() } else { vec![granted(asset)] };
             EvaluateResponse {
                 answer: Some(Answer::Award(AwardAnswer { grants })),
                 parts: world.parts.clone(),
@@ -299,7 +306,11 @@ impl UnaryService<BatchEvaluateRequest> for StandIn<false> {
         if !fault && !away {
             world.questions.extend(request.get_ref().requests.iter().cloned());
         }
+        let meanwhile = world.meanwhile.as_ref().map(|meanwhile| meanwhile(world.asked_rules));
         Box::pin(async move {
+            if let Some(meanwhile) = meanwhile {
+                meanwhile.await;
+            }
             if away {
                 let error = Error::new(linli_kit::ErrorCode::Unavailable, "PEER_UNAVAILABLE");
                 return Err(error.into_status(&crate::texts(), linli_kernel::Lang::En, "rules.linli"));

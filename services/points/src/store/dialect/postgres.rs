@@ -26,6 +26,12 @@ pub(super) const TEXTS: Texts = Texts {
     accounts: "SELECT t.* FROM unnest($1::text[], $2::text[], $3::text[]) k(area, asset, holder) \
                JOIN account t ON t.area = k.area AND t.asset = k.asset AND t.holder = k.holder \
                ORDER BY t.area, t.asset, t.holder FOR UPDATE OF t",
+    holders_accounts: "SELECT t.* FROM unnest($1::text[], $2::text[]) k(area, holder) \
+                       JOIN account t ON t.area = k.area AND t.holder = k.holder",
+    lock_holders: Some(
+        "SELECT pg_advisory_xact_lock(hashtextextended('linli-points-' || k.area || '/' || k.holder, 0))::text \
+         FROM unnest($1::text[], $2::text[]) k(area, holder)",
+    ),
     insert_accounts: "INSERT INTO account (area, asset, holder, balance, held, version) \
                       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) \
                       ON CONFLICT DO NOTHING",

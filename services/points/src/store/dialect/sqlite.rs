@@ -15,6 +15,8 @@ pub(super) const TEXTS: Texts = Texts {
     rewards: "SELECT * FROM reward_stock WHERE area = $1 AND reward = $2",
     assets: "SELECT area, id, spec FROM catalogue WHERE area = $1 AND collection = 'assets' AND id = $2",
     accounts: "SELECT * FROM account WHERE area = $1 AND asset = $2 AND holder = $3",
+    holders_accounts: "SELECT * FROM account WHERE area = $1 AND holder = $2",
+    lock_holders: None,
     insert_accounts: "INSERT INTO account (area, asset, holder, balance, held, version) VALUES ($1, $2, $3, $4, $5, $6) \
                       ON CONFLICT DO NOTHING",
     update_accounts: "UPDATE account SET balance = $4, held = $5, version = $6 WHERE area = $1 AND asset = $2 AND holder = $3",
