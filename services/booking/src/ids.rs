@@ -1,6 +1,6 @@
 //! Ids of booking's recorded objects.
 
-use linli_kernel::define_id;
+use linli_kernel::{Id as _, define_id};
 
 define_id!(
     /// Id of a slot.
@@ -17,3 +17,16 @@ define_id!(
     ReceiptId,
     "rcp"
 );
+define_id!(
+    /// Id of a decision of rules: one of a booking for all that is asked about it, one more whenever somebody may move up.
+    /// Recorded nowhere.
+    DecisionId,
+    "dec"
+);
+
+impl DecisionId {
+    /// The decision by which a booking is made.
+    pub(crate) fn of_booking(booking: BookingId) -> Self {
+        Self::from_uuid(booking.uuid())
+    }
+}

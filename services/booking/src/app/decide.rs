@@ -22,7 +22,7 @@ use super::request::{self, Wanted};
 use super::rules::{BALANCES, Needs};
 use super::{App, area_of, id_of, split};
 use crate::domain::{Fit, Gate, LocalKey, Opening, Verdict, Wish, local_key};
-use crate::ids::{BookingId, SlotId};
+use crate::ids::{BookingId, DecisionId, SlotId};
 use crate::store;
 use crate::store::bookings::BookingRow;
 use crate::store::slots::{OPEN, SlotRow};
@@ -103,7 +103,7 @@ impl App {
     ) -> Result<Option<Place>> {
         let (slot, offering) = (&present.slot, &present.offering.resource);
         let tz = self.tz(&slot.area)?;
-        let local = local_key(slot.start, tz);
+        let (local, decision) = (local_key(slot.start, tz), DecisionId::of_booking(asked.id));
         let key = Key { area: slot.area.clone(), kind: slot.kind.clone(), resident: asked.resident.clone() };
         // The version first: what is read afterwards is at least as new.
         let counts = store::usage::counts(self.store().reader(), &key, local, ctx.now()).await?;
@@ -124,7 +124,9 @@ impl App {
             false => None,
         };
         let queue = match &queue {
-            Some(rows) => Some(self.scored_queue((slot, offering), rows, residents, &needs, (local, ctx)).await?),
+            Some(rows) => {
+                Some(self.scored_queue((slot, offering), rows, residents, &needs, (local, decision, ctx)).await?)
+            }
             None => None,
         };
         let balances = balances.unwrap_or_default();
@@ -137,6 +139,7 @@ impl App {
             balances,
             queue,
             seed: seed(asked.id),
+            decision,
             tz,
             needs: &needs,
         };
@@ -169,12 +172,12 @@ impl App {
         rows: &[BookingRow],
         residents: &HashMap<String, ResidentFacts>,
         needs: &Needs,
-        (local, ctx): (LocalKey, &Ctx),
+        (local, decision, ctx): (LocalKey, DecisionId, &Ctx),
     ) -> Result<Vec<(BookingRow, Waiting)>> {
         let names: Vec<&str> = rows.iter().map(|row| row.resident.as_str()).collect();
         let reader = self.store().reader();
         let counts = store::usage::counts_of(reader, &slot.area, &slot.kind, &names, local, ctx.now()).await?;
-        self.queue_facts((offering, needs), rows, residents, &counts, (self.tz(&slot.area)?, ctx.now()))
+        self.queue_facts((offering, needs), rows, residents, &counts, (self.tz(&slot.area)?, decision, ctx.now()))
     }
 
     /// A household in the details must be one that the caller may name: residents their own, others one that they may see.

@@ -6,7 +6,7 @@ use chrono::Datelike as _;
 use chrono_tz::Tz;
 use linli_kernel::Timestamp;
 use linli_kit::check::timestamp;
-use linli_kit::{Ctx, Error, ErrorCode, Result};
+use linli_kit::{Ctx, Error, Result};
 use linli_proto::booking::Offering;
 use linli_proto::common::Amount;
 use linli_proto::org::org_service_client::OrgServiceClient;
@@ -19,11 +19,13 @@ use linli_proto::rules::{
     BatchEvaluateRequest, EligibilityFacts, EvaluateRequest, EvaluateResponse, Member, PriceFacts, PriorityFacts,
     SlotFacts, Usage, Waiting,
 };
+use tonic::Status;
 
 use super::request::{Wanted, for_rules};
 use super::rules::{BALANCES, Declared, Needs};
 use super::{App, area_of, id_of};
 use crate::domain::calendar::{local_date, utc_offset_min};
+use crate::ids::DecisionId;
 use crate::store::bookings::BookingRow;
 use crate::store::slots::SlotRow;
 use crate::store::usage::Counts;
@@ -43,6 +45,8 @@ pub(super) struct Facts<'a> {
     /// Those who wait already, as rules see them; `None`: the priority is not asked.
     pub(super) queue: Option<Vec<(BookingRow, Waiting)>>,
     pub(super) seed: u32,
+    /// People have the same handle in all its questions, and others elsewhere.
+    pub(super) decision: DecisionId,
     /// Zone of the slot's area.
     pub(super) tz: Tz,
     /// What the rules in force declare: nothing else is sent.
@@ -92,20 +96,17 @@ impl App {
         Ok(found)
     }
 
-    /// The resident as rules see one: a pseudonym, and what they declare.
+    /// The resident as rules see one: a number that means nothing beyond the decision, and what they declare.
     pub(super) fn member(
         &self,
-        (area, tz): (&str, Tz),
+        (area, tz, decision): (&str, Tz, DecisionId),
         facts: &ResidentFacts,
         declared: &Declared,
         now: Timestamp,
     ) -> Member {
         let year = local_date(now, tz).year();
-        let pseudonym = self.keyring().pseudonym(area, &facts.person);
-        let mut member = Member {
-            handle: u32::from_str_radix(pseudonym.get(..8).unwrap_or_default(), 16).unwrap_or_default(),
-            ..Member::default()
-        };
+        let handle = self.keyring().handle(area, &facts.person, &decision.to_string());
+        let mut member = Member { handle, ..Member::default() };
         if declared.has("age") && facts.birth_year > 0 {
             member.age_years = (year - facts.birth_year).max(0);
         }
@@ -125,24 +126,29 @@ impl App {
     }
 
     /// Asks the rules in force everything that a booking needs, in one call. The requests come back with the answers, in
-    /// the order eligibility, price, priority, as far as they were asked.
+    /// the order eligibility, price, priority, as far as they were asked. Once more only where the priority is at fault: asked
+    /// again, the fault of another rule would be a second one.
     pub(super) async fn evaluate(
         &self,
         ctx: &Ctx,
         facts: &Facts<'_>,
     ) -> Result<Vec<(EvaluateRequest, EvaluateResponse)>> {
-        let mut requests = self.requests(ctx, facts);
-        match self.ask_rules(ctx, &facts.slot.area, requests.clone()).await {
-            Err(error) if error.code() == ErrorCode::Unavailable && facts.queue.is_some() => {
-                // Without the priority nothing is lost, if it is that which gave no answer: waiting time alone orders the queue.
-                let priority = requests.pop();
-                let mut answers = self.ask_rules(ctx, &facts.slot.area, requests).await?;
-                tracing::warn!(%error, slot = %facts.slot.id, "rules do not order a queue; waiting time does");
-                answers.extend(priority.map(|ask| (ask, EvaluateResponse::default())));
-                Ok(answers)
-            }
-            answered => answered,
+        let (area, mut requests) = (&facts.slot.area, self.requests(ctx, facts));
+        let refused = match self.try_rules(ctx, area, &requests).await? {
+            Ok(answers) => return Ok(requests.into_iter().zip(answers).collect()),
+            Err(refused) => refused,
+        };
+        let needless = facts.queue.is_some() && facts.needs.blames_priority(&refused);
+        let error = Error::from_peer(refused);
+        if !needless {
+            return Err(error);
         }
+        // Without the priority nothing is lost: waiting time alone orders the queue.
+        let priority = requests.pop();
+        let mut answers = self.ask_rules(ctx, area, requests).await?;
+        tracing::warn!(%error, slot = %facts.slot.id, "rules do not order a queue; waiting time does");
+        answers.extend(priority.map(|ask| (ask, EvaluateResponse::default())));
+        Ok(answers)
     }
 
     /// Asks the rules in force; each request with its answer.
@@ -152,13 +158,25 @@ impl App {
         area: &str,
         requests: Vec<EvaluateRequest>,
     ) -> Result<Vec<(EvaluateRequest, EvaluateResponse)>> {
+        let answers = self.try_rules(ctx, area, &requests).await?.map_err(Error::from_peer)?;
+        Ok(requests.into_iter().zip(answers).collect())
+    }
+
+    /// The answers of the rules in force, or the refusal as it came.
+    async fn try_rules(
+        &self,
+        ctx: &Ctx,
+        area: &str,
+        requests: &[EvaluateRequest],
+    ) -> Result<Result<Vec<EvaluateResponse>, Status>> {
         let mut client = RulesServiceClient::new(self.parts.peers.to("rules", ctx));
-        let request = BatchEvaluateRequest { parent: format!("areas/{area}"), requests: requests.clone() };
-        let answer = client.batch_evaluate(request).await.map_err(Error::from_peer)?.into_inner();
-        if answer.responses.len() != requests.len() {
-            return Err(Error::internal("rules answered another number of requests"));
+        let request = BatchEvaluateRequest { parent: format!("areas/{area}"), requests: requests.to_vec() };
+        match client.batch_evaluate(request).await.map(|answer| answer.into_inner().responses) {
+            Ok(answers) if answers.len() != requests.len() => {
+                Err(Error::internal("rules answered another number of requests"))
+            }
+            answered => Ok(answered),
         }
-        Ok(requests.into_iter().zip(answer.responses).collect())
     }
 
     /// What is asked about one wish: eligibility, its price when the offering has one, the priority when there is a queue.
@@ -174,7 +192,8 @@ impl App {
             facts: declared.codes(),
             hook: Some(hook),
         };
-        let who = |declared: &Declared| Some(self.member((&slot.area, facts.tz), facts.who, declared, now));
+        let who =
+            |declared: &Declared| Some(self.member((&slot.area, facts.tz, facts.decision), facts.who, declared, now));
         let used = |declared: &Declared| declared.has("usage").then(|| usage(&facts.counts));
         let balances = |declared: &Declared| declared.list(BALANCES, || facts.balances.clone());
         let all = || for_rules(&facts.wanted.answers, facts.offering);
@@ -219,21 +238,21 @@ impl App {
         requests
     }
 
-    /// Those who wait, as rules see them.
+    /// Those who wait, as rules see them in one decision.
     pub(super) fn queue_facts(
         &self,
         (offering, needs): (&Offering, &Needs),
         queue: &[BookingRow],
         residents: &HashMap<String, ResidentFacts>,
         counts: &HashMap<&str, Counts>,
-        (tz, now): (Tz, Timestamp),
+        (tz, decision, now): (Tz, DecisionId, Timestamp),
     ) -> Result<Vec<(BookingRow, Waiting)>> {
         let known = queue.iter().filter_map(|row| residents.get(&row.resident).map(|facts| (row, facts)));
         known
             .map(|(row, facts)| {
                 let counts = counts.get(row.resident.as_str()).copied().unwrap_or_default();
                 let waiting = Waiting {
-                    who: Some(self.member((&row.area, tz), facts, &needs.priority, now)),
+                    who: Some(self.member((&row.area, tz, decision), facts, &needs.priority, now)),
                     since: Some(timestamp(row.created)),
                     used: needs.priority.has("usage").then(|| usage(&counts)),
                     answers: match needs.priority.has("answers") {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use linli_kernel::Timestamp;
+use linli_kit::ids::new_v7;
 use linli_kit::store::Tx;
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::booking::{Offering, OfferingState, Receipt};
@@ -116,7 +117,8 @@ impl App {
         let mut balances = if wanted { self.balances(ctx, &slot.area, &names).await? } else { HashMap::new() };
         // Their prices stand: what they were told they would pay.
         let free = Offering { base_price: None, ..offering.clone() };
-        let tz = self.tz(&slot.area)?;
+        // Another decision than those that let them wait.
+        let (tz, decision) = (self.tz(&slot.area)?, new_v7(ctx.now()));
         let (mut versions, mut requests) = (Vec::new(), Vec::new());
         for row in rows {
             let Some(who) = residents.get(&row.resident) else { continue };
@@ -131,6 +133,7 @@ impl App {
                 balances: balances.remove(&row.resident).unwrap_or_default(),
                 queue: None,
                 seed: super::decide::seed(row.id),
+                decision,
                 tz,
                 needs,
             };

@@ -11,6 +11,8 @@ use linli_proto::rules::evaluate_request::Hook;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
 use linli_proto::rules::{EffectiveRules, EvaluateRequest, EvaluateResponse, GetEffectiveRulesRequest};
 use tokio::time::Instant;
+use tonic::Status;
+use tonic_types::StatusExt as _;
 
 use super::App;
 
@@ -30,6 +32,9 @@ const KEPT: Duration = Duration::from_secs(600);
 /// Bound of asking beside the bookings.
 const BUDGET: Duration = Duration::from_secs(5);
 
+/// The reason of a refusal because a rule gave no answer.
+const RULE_FAULT: &str = "RULE_FAULT";
+
 /// The fact that another service is asked for.
 pub(super) const BALANCES: &str = "balances";
 
@@ -39,6 +44,8 @@ pub(super) struct Declared {
     facts: HashSet<String>,
     /// Revision of the rules that declare it.
     revision: String,
+    /// Names of their bindings.
+    bindings: HashSet<String>,
 }
 
 impl Declared {
@@ -75,6 +82,13 @@ pub(super) struct Needs {
 }
 
 impl Needs {
+    /// Whether a refusal says that it is a rule of priority that gave no answer.
+    pub(super) fn blames_priority(&self, refused: &Status) -> bool {
+        let info = refused.get_details_error_info().filter(|info| info.reason == RULE_FAULT);
+        let binding = info.as_ref().and_then(|info| info.metadata.get("rule_binding"));
+        binding.is_some_and(|binding| self.priority.bindings.contains(binding))
+    }
+
     /// Whether the rules that answered are those whose needs these are: other rules may have needed other facts.
     pub(super) fn gave(&self, answers: &[(EvaluateRequest, EvaluateResponse)]) -> bool {
         answers.iter().all(|(ask, answer)| match &ask.hook {
@@ -146,8 +160,11 @@ async fn ask_needs(peers: &Peers, ctx: &Ctx, area: &str, kind: &str) -> Result<N
     let asked = Instant::now();
     let all = futures::future::try_join3(ask(ELIGIBILITY), ask(PRICE), ask(PRIORITY)).await;
     let (eligibility, price, priority) = all.map_err(Error::from_peer)?;
-    let declared =
-        |rules: EffectiveRules| Declared { facts: rules.facts.into_iter().collect(), revision: rules.revision };
+    let declared = |rules: EffectiveRules| Declared {
+        facts: rules.facts.into_iter().collect(),
+        revision: rules.revision,
+        bindings: rules.rules.into_iter().filter_map(|rule| Some(rule.rule_binding?.name)).collect(),
+    };
     let (eligibility, price, priority) = (declared(eligibility), declared(price), declared(priority));
     Ok(Needs { eligibility, price, priority, asked, again: AtomicBool::new(false) })
 }

@@ -122,17 +122,40 @@ async fn without_an_answer_waiting_time_orders_the_queue_and_nobody_is_lost() {
         let slots = suite.open(Offering { base_price: None, ..offering() }, 1, 60).await;
         suite.book(&person("a"), &slots[0].name).await.expect("books");
         suite.book(&person("b"), &slots[0].name).await.expect("waits");
-        *suite.world.priority_faults.lock() = true;
+        *suite.world.faults.lock() = vec![HOOKS[2].to_owned()];
         let old = suite.book(&person("old-80"), &slots[0].name).await.expect("waits all the same");
         assert_eq!((old.state(), old.waitlist_position), (BookingState::Waitlisted, 2), "{}", suite.engine);
         assert_eq!(suite.receipts(&old.name, HOOKS[2]).await[0].verdict, "fault");
         *suite.world.rules_down.lock() = true;
         let refused = suite.book(&person("c"), &slots[0].name).await.expect_err("eligibility needs an answer");
         assert_eq!(refused.code(), tonic::Code::Unavailable);
-        (*suite.world.rules_down.lock(), *suite.world.priority_faults.lock()) = (false, false);
+        *suite.world.rules_down.lock() = false;
+        suite.world.faults.lock().clear();
         suite.book(&person("c"), &slots[0].name).await.expect("waits");
         assert_eq!(suite.get(&old.name).await.waitlist_position, 1, "the eldest comes first again");
         suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_beside_the_priority_is_met_once_and_refuses_the_booking() {
+    for suite in suites().await {
+        let slots = suite.open(offering(), 1, 60).await;
+        suite.book(&person("a"), &slots[0].name).await.expect("books");
+        suite.book(&person("b"), &slots[0].name).await.expect("waits");
+        for (n, faulty) in [vec![HOOKS[0]], vec![HOOKS[1]], vec!["new"], vec![HOOKS[0], HOOKS[2]]].iter().enumerate() {
+            *suite.world.faults.lock() = faulty.iter().map(|hook| (*hook).to_owned()).collect();
+            suite.world.calls.lock().clear();
+            let refused = suite.book(&person(n), &slots[0].name).await.expect_err("no answer");
+            assert_eq!((refused.code(), reason(&refused).as_str()), (tonic::Code::Unavailable, "RULE_FAULT"));
+            let asked = suite.world.calls.lock().get("BatchEvaluate").copied();
+            assert_eq!(asked, Some(1), "{faulty:?} on {}", suite.engine);
+        }
+        suite.world.faults.lock().clear();
+        *suite.world.rules_down.lock() = true;
+        suite.world.calls.lock().clear();
+        suite.book(&person("c"), &slots[0].name).await.expect_err("no answer either");
+        assert_eq!(suite.world.calls.lock().get("BatchEvaluate").copied(), Some(1), "{}", suite.engine);
     }
 }
 

@@ -10,6 +10,7 @@ mod catalogue;
 mod concurrency;
 mod decisions;
 mod guests;
+mod handles;
 mod households;
 mod life;
 mod privacy;

@@ -36,8 +36,8 @@ pub struct World {
     pub declared: Mutex<HashMap<String, Vec<String>>>,
     /// Every question that was answered.
     pub asked: Mutex<Vec<rules::EvaluateRequest>>,
-    /// Whether the rules of priority give no answer, which spoils the batch.
-    pub priority_faults: Mutex<bool>,
+    /// Hooks whose rules give no answer, which spoils the batch; a name that is no hook's: a binding that nobody was told of.
+    pub faults: Mutex<Vec<String>>,
     /// What stands in every answer as the rules that took part.
     pub parts: Mutex<Vec<rules::RulePart>>,
     /// Revision of the rules.
@@ -159,7 +159,9 @@ impl World {
         if let Some(declared) = self.declared.lock().get(&request.hook) {
             facts.clone_from(declared);
         }
-        rules::EffectiveRules { rules: Vec::new(), facts, revision: self.revision.lock().clone() }
+        let rule_binding = rules::RuleBinding { name: binding_of(&request.hook), ..rules::RuleBinding::default() };
+        let rule = rules::EffectiveRule { rule_binding: Some(rule_binding), ..rules::EffectiveRule::default() };
+        rules::EffectiveRules { rules: vec![rule], facts, revision: self.revision.lock().clone() }
     }
 
     fn evaluate_all(
@@ -169,9 +171,10 @@ impl World {
         if *self.rules_down.lock() {
             return Err(tonic::Status::unavailable("STORAGE_UNAVAILABLE"));
         }
-        let priority = |r: &rules::EvaluateRequest| matches!(r.hook, Some(Hook::Priority(_)));
-        if *self.priority_faults.lock() && request.requests.iter().any(priority) {
-            let details = tonic_types::ErrorDetails::with_error_info("RULE_FAULT", "rules.linli", HashMap::new());
+        let asked: Vec<&str> = request.requests.iter().map(hook_of).collect();
+        if let Some(faulty) = self.faults.lock().iter().find(|hook| asked.contains(&hook.as_str()) || *hook == "new") {
+            let named = HashMap::from([("rule_binding".to_owned(), binding_of(faulty))]);
+            let details = tonic_types::ErrorDetails::with_error_info("RULE_FAULT", "rules.linli", named);
             return Err(tonic::Status::with_error_details(tonic::Code::Unavailable, "RULE_FAULT", details));
         }
         self.asked.lock().extend(request.requests.iter().cloned());
@@ -248,6 +251,20 @@ impl World {
             ..points::Hold::default()
         };
         points::ListHoldsResponse { holds: holds.iter().map(hold).collect(), next_page_token: String::new() }
+    }
+}
+
+/// The binding of a hook: there is one of each.
+fn binding_of(hook: &str) -> String {
+    format!("areas/xinhua/ruleBindings/{hook}")
+}
+
+fn hook_of(ask: &rules::EvaluateRequest) -> &'static str {
+    match ask.hook.as_ref().expect("a hook") {
+        Hook::Eligibility(_) => "booking-eligibility",
+        Hook::Price(_) => "booking-price",
+        Hook::Priority(_) => "booking-priority",
+        Hook::Award(_) | Hook::Track(_) | Hook::Thresholds(_) => unreachable!("booking never asks"),
     }
 }
 
