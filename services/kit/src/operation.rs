@@ -114,6 +114,14 @@ impl Operations {
         Ok(op.name(self.service()))
     }
 
+    /// How many operations of a kind are not over in an area.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn unfinished(&self, tx: &Tx<'_>, area: &AreaId, kind: &str) -> Result<i64> {
+        op_rows::unfinished(tx, area.as_str(), kind).await
+    }
+
     /// The operation with a name.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 pub(crate) mod export;
 pub(crate) mod lines;
 
+use metrics_exporter_prometheus::Matcher;
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -66,6 +67,15 @@ impl Drop for Exporting {
     }
 }
 
+/// Buckets of times, in seconds.
+const SECONDS: [f64; 17] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Buckets of shares.
+const RATIOS: [f64; 14] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0];
+/// Buckets of how many were together.
+const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
 /// The process's metrics in Prometheus' text form.
 #[derive(Clone)]
 pub struct Metrics(metrics_exporter_prometheus::PrometheusHandle);
@@ -73,9 +83,13 @@ pub struct Metrics(metrics_exporter_prometheus::PrometheusHandle);
 impl Metrics {
     /// Installs the recorder; `None` when the process has one already.
     pub fn install() -> Option<Self> {
-        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        let ends_in = |suffix: &str| Matcher::Suffix(suffix.to_owned());
         metrics_exporter_prometheus::PrometheusBuilder::new()
-            .set_buckets(&buckets)
+            .set_buckets(&SECONDS)
+            .ok()?
+            .set_buckets_for_metric(ends_in("_ratio"), &RATIOS)
+            .ok()?
+            .set_buckets_for_metric(ends_in("_batch"), &SIZES)
             .ok()?
             .install_recorder()
             .ok()

@@ -16,6 +16,12 @@ BINDINGS_FULL = { $area } has { $max } enabled bindings at { $hook } for one kin
 VERSIONS_FULL = { $area } keeps { $max } plugin versions already; delete some that no binding names.
 UNVALIDATED_FULL = { $max } plugin versions of { $area } await validation already; validate or delete them first.
 RULE_FAULT = The rule { $rule_binding } gave no answer ({ $fault }). Try again later, or have the rule switched off.
+FACT_MISSING = The rule { $rule_binding } needs { $fact ->
+    [age] the year of birth
+    [joined] the date of joining
+    [answers] the answers to the offering's questions
+   *[other] what is recorded as "{ $fact }"
+}, and it is not on record. Ask the community's office to add it.
 APPROVAL_REQUIRED = A second person must agree to what { $rule_binding } is to be. Propose it with CreateRuleChange, or switch the rule off.
 CHANGE_OPEN = { $rule_binding } has an open change already ({ $change }); move that on or withdraw it first.
 CHANGE_STATE = { $change } is { $state }: this step is not possible now.
@@ -34,6 +40,8 @@ UPLOAD_OFFSET = The server has { $received } bytes of this upload; go on from th
 UPLOAD_NEEDS_DIGEST = An upload that goes on must name the digest that it began with.
 DIGEST_INVALID = A digest is 64 hexadecimal digits.
 PARTIALS_FULL = { $max } uploads of { $area } have broken off already; finish one, or wait a day.
+SIMULATIONS_FULL = { $max } simulations of { $area } have not ended yet; wait for one, or cancel it.
+KIND_AND_ANY = Leave it empty where rules of any kind are asked for, or take any_kind out.
 ARTEFACTS_FULL = The plugin versions of { $area } may have { $max } bytes together; delete some that no binding names.
 PUBLIC_KEY_INVALID = This is no Ed25519 public key: 32 bytes, as `linli plugin keygen` prints them.
 SIGNATURE_REQUIRED = The charter of this area asks for a signature: sign the plugin with a key that it trusts.

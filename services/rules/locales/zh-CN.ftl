@@ -16,6 +16,12 @@ BINDINGS_FULL = { $area } 在 { $hook } 上对同一类型已有 { $max } 条启
 VERSIONS_FULL = { $area } 已保存 { $max } 个插件版本，请先删除未被绑定的版本。
 UNVALIDATED_FULL = { $area } 已有 { $max } 个插件版本等待校验，请先校验或删除。
 RULE_FAULT = 规则 { $rule_binding } 未能给出答复（{ $fault }），请稍后再试，或请管理员停用该规则。
+FACT_MISSING = 规则 { $rule_binding } 需要{ $fact ->
+    [age] 出生年份
+    [joined] 入住时间
+    [answers] 预约问题的回答
+   *[other] “{ $fact }”信息
+}，但尚未登记。请联系居委会补登。
 APPROVAL_REQUIRED = { $rule_binding } 的变更须由另一人同意，请用 CreateRuleChange 提出，或先停用该规则。
 CHANGE_OPEN = { $rule_binding } 已有未完成的变更（{ $change }），请先推进或撤回。
 CHANGE_STATE = { $change } 目前为 { $state }，不能进行此步骤。
@@ -34,6 +40,8 @@ UPLOAD_OFFSET = 服务器已收到 { $received } 字节，请从该处继续。
 UPLOAD_NEEDS_DIGEST = 续传须写明开始时的摘要。
 DIGEST_INVALID = 摘要须为 64 位十六进制数字。
 PARTIALS_FULL = { $area } 已有 { $max } 个中断的上传，请先完成一个，或等一天。
+SIMULATIONS_FULL = { $area } 已有 { $max } 个未结束的模拟，请等待其中一个结束或取消它。
+KIND_AND_ANY = 查询任何类别的规则时请留空，否则请去掉 any_kind。
 ARTEFACTS_FULL = { $area } 的插件版本合计不得超过 { $max } 字节，请删除没有绑定引用的版本。
 PUBLIC_KEY_INVALID = 不是有效的 Ed25519 公钥：应为 32 字节，即 `linli plugin keygen` 所输出的内容。
 SIGNATURE_REQUIRED = 本区域章程要求签名：请用受信任的密钥为插件签名。

@@ -26,7 +26,7 @@ mod verify;
 mod versions;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use linli_access::Access;
 use linli_kit::catalogue::Catalogue;
@@ -79,8 +79,6 @@ pub(crate) struct App {
     faults: quarantine::Faults,
     /// One simulation at a time, areas in turn.
     simulations: turns::Turns,
-    /// Itself, for work that outlives a call.
-    me: Weak<App>,
 }
 
 impl App {
@@ -97,7 +95,7 @@ impl App {
         let tallies = tally::Tallies::default();
         tallies.start(&parts);
         let store = parts.store.clone();
-        let app = Arc::new_cyclic(|me| Self {
+        let app = Arc::new(Self {
             plugins: Catalogue::new(store.clone(), "plugins", "linli/Plugin"),
             bindings: Catalogue::new(store.clone(), "ruleBindings", "linli/RuleBinding").filterable(&["hook"]),
             keys: Catalogue::new(store, "authorKeys", "linli/AuthorKey").filterable(&["disabled"]),
@@ -108,7 +106,6 @@ impl App {
             tallies,
             faults: quarantine::Faults::default(),
             simulations: turns::Turns::new(1),
-            me: me.clone(),
             operations,
             parts,
             access,
@@ -118,6 +115,7 @@ impl App {
         let validation = validation::Validation { parts, validator, artefacts, engine: app.evaluator.engine().clone() };
         validation::start(&app.parts, &app.operations, validation, (simulate::KIND, simulation));
         changes::start(&app);
+        quarantine::start(&app);
         Ok(app)
     }
 

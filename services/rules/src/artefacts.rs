@@ -121,8 +121,14 @@ impl Artefacts {
         Ok(old.filter_map(|meta| meta.location.filename().map(str::to_owned)).collect())
     }
 
-    /// Deletes the bytes of a digest that no version names.
-    pub(crate) async fn delete(&self, digest: &str) -> Result<()> {
+    /// Deletes the bytes of a digest that no version names, unless they were written again since they were listed: an upload
+    /// is about to name them.
+    pub(crate) async fn delete(&self, digest: &str, now: Timestamp) -> Result<()> {
+        match self.0.head(&whole(digest)).await {
+            Ok(meta) if is_old(&meta, now) => {}
+            Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(unavailable(error)),
+        }
         match self.0.delete(&whole(digest)).await {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(error) => Err(unavailable(error)),
@@ -190,8 +196,10 @@ mod tests {
         let now = SystemClock.now();
         assert!(artefacts.settled(now).await.expect("lists").is_empty(), "an upload may be about to name them");
         assert_eq!(artefacts.settled(now.plus_secs(DAY)).await.expect("lists"), [digest.to_string()]);
-        artefacts.delete(&digest.to_string()).await.expect("deletes");
-        artefacts.delete(&digest.to_string()).await.expect("has nothing to delete");
+        artefacts.delete(&digest.to_string(), now).await.expect("spares what was written again since it was listed");
+        assert!(artefacts.get(&digest.to_string()).await.expect("reads").is_some());
+        artefacts.delete(&digest.to_string(), now.plus_secs(DAY)).await.expect("deletes");
+        artefacts.delete(&digest.to_string(), now.plus_secs(DAY)).await.expect("has nothing to delete");
         assert_eq!(artefacts.get(&digest.to_string()).await.expect("reads"), None);
     }
 

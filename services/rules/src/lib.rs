@@ -1,7 +1,7 @@
 //! The rules service: the communities' own rules, in versions, bound to hooks and evaluated.
 //!
-//! Owns plugins, their versions and artefacts, and bindings; a pure evaluator. Never: a call to another service, or
-//! anything about a person beyond the pseudonymous facts of one call.
+//! Owns plugins, their versions and artefacts, bindings and their changes; a pure evaluator, and simulations, which read past
+//! decisions from the services that made them. Never: anything about a person beyond the pseudonymous facts of one call.
 
 pub use linli_rules_engine as engine;
 
@@ -16,7 +16,8 @@ mod store;
 use linli_access::Access;
 use linli_kit::Result;
 use linli_kit::columns::Class;
-use linli_kit::serve::ServiceParts;
+use linli_kit::retention::{Instants, Kept};
+use linli_kit::serve::{ServiceParts, start_retention};
 use linli_kit::store::{Constraint, Migration, kit_migrations};
 use linli_kit::texts::Texts;
 use tonic::service::Routes;
@@ -46,6 +47,32 @@ pub fn texts() -> Texts {
     Texts::with(include_str!("../locales/zh-CN.ftl"), include_str!("../locales/en.ftl"))
 }
 
+/// What may go after a while. Who changed which rule when stays.
+const KEPT: &[Kept] = &[
+    Kept::Rows {
+        table: "rule_outcome",
+        key: "change, was, would, reason",
+        over: "change IN (SELECT id FROM rule_change WHERE state NOT IN (1, 2, 3, 4) AND update_us < $1)",
+        clock: Instants::Suite,
+        keep: |settings| settings.receipts,
+    },
+    Kept::Rows {
+        table: "plugin_notice",
+        key: "area, id",
+        over: "create_us < $1",
+        clock: Instants::Suite,
+        keep: |settings| settings.receipts,
+    },
+    Kept::Rows {
+        table: "rule_fault",
+        key: "area, version, at_us",
+        over: "at_us < $1",
+        clock: Instants::Suite,
+        // Longer than any charter's window, which is a day at most.
+        keep: |settings| settings.request_ids,
+    },
+];
+
 /// Builds the service and starts its tasks on `parts.tasks`; uploads are validated by the running binary.
 ///
 /// # Errors
@@ -59,6 +86,7 @@ pub async fn build(parts: ServiceParts, access: Access) -> Result<Routes> {
 /// # Errors
 /// As [`build`].
 pub async fn build_with(parts: ServiceParts, access: Access, settings: RulesSettings) -> Result<Routes> {
+    start_retention(&parts, KEPT);
     let app = app::App::start(parts, access, settings)?;
     Ok(api::routes(app))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod changes;
 mod dialect;
 pub(crate) mod entities;
+pub(crate) mod faults;
 pub(crate) mod tables;
 
 use linli_kernel::{AreaId, Id as _};
@@ -157,6 +158,7 @@ pub(crate) async fn digests_in_use(conn: &impl ConnectionTrait, digests: &[Strin
 
 /// Deletes a version. Its bytes stay until nobody has them and the sweep comes by.
 pub(crate) async fn delete_version(tx: &Tx<'_>, row: &VersionRow) -> Result<()> {
+    faults::forget(tx, row).await?;
     version::Entity::delete_by_id((row.area.clone(), row.id)).exec(tx.conn()).await?;
     Ok(())
 }

@@ -11,6 +11,8 @@ mod deploy;
 #[cfg(test)]
 mod leftovers;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod permissions;
 #[cfg(test)]
 mod reasons;

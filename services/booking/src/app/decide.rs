@@ -143,7 +143,10 @@ impl App {
             tz,
             needs: &needs,
         };
-        let answers = self.evaluate(ctx, &facts).await?;
+        let answers = match self.evaluate(ctx, &facts).await {
+            Err(error) if self.asked_too_little(ctx, &slot.area, &slot.kind, &needs, &error).await => return Ok(None),
+            answered => answered?,
+        };
         if !needs.gave(&answers) {
             // A rule that came meanwhile may need what was not asked for.
             self.forget_needs(&slot.area, &slot.kind).await;

@@ -87,7 +87,10 @@ impl App {
         let rows = store::bookings::heads(reader, &slot.area, slot.id, MOST_HEADS).await?;
         let needs = self.needs(ctx, &slot.area, &slot.kind).await?;
         let (counts, requests) = self.head_requests(ctx, &slot, &offering.resource, &rows, &needs).await?;
-        let answers = self.ask_rules(ctx, &slot.area, requests).await?;
+        let answers = match self.ask_rules(ctx, &slot.area, requests).await {
+            Err(error) if self.asked_too_little(ctx, &slot.area, &slot.kind, &needs, &error).await => return Ok(None),
+            answered => answered?,
+        };
         if !needs.gave(&answers) {
             self.forget_needs(&slot.area, &slot.kind).await;
             return Ok(None);

@@ -89,6 +89,10 @@ impl Needs {
         binding.is_some_and(|binding| self.priority.bindings.contains(binding))
     }
 
+    fn revisions(&self) -> [&str; 3] {
+        [&self.eligibility, &self.price, &self.priority].map(|declared| declared.revision.as_str())
+    }
+
     /// Whether the rules that answered are those whose needs these are: other rules may have needed other facts.
     pub(super) fn gave(&self, answers: &[(EvaluateRequest, EvaluateResponse)]) -> bool {
         answers.iter().all(|(ask, answer)| match &ask.hook {
@@ -131,6 +135,27 @@ impl App {
         })
     }
 
+    /// Whether a rule gave no answer because it was asked with what other rules needed, those of a moment ago. What is needed
+    /// now is known then.
+    pub(super) async fn asked_too_little(
+        &self,
+        ctx: &Ctx,
+        area: &str,
+        kind: &str,
+        needs: &Needs,
+        error: &Error,
+    ) -> bool {
+        if !matches!(error.reason().as_str(), "RULE_FAULT" | "FACT_MISSING") {
+            return false;
+        }
+        let Ok(now) = ask_needs(&self.parts.peers, ctx, area, kind).await else { return false };
+        let moved = now.revisions() != needs.revisions();
+        if moved {
+            self.rules.0.insert((area.to_owned(), kind.to_owned()), Arc::new(now)).await;
+        }
+        moved
+    }
+
     /// Forgets what was in force, because an evaluation came from another revision.
     pub(super) async fn forget_needs(&self, area: &str, kind: &str) {
         self.rules.0.invalidate(&(area.to_owned(), kind.to_owned())).await;
@@ -153,8 +178,12 @@ impl App {
 async fn ask_needs(peers: &Peers, ctx: &Ctx, area: &str, kind: &str) -> Result<Needs> {
     let ask = |hook: &'static str| {
         let mut client = RulesServiceClient::new(peers.to("rules", ctx));
-        let request =
-            GetEffectiveRulesRequest { parent: format!("areas/{area}"), hook: hook.to_owned(), kind: kind.to_owned() };
+        let request = GetEffectiveRulesRequest {
+            parent: format!("areas/{area}"),
+            hook: hook.to_owned(),
+            kind: kind.to_owned(),
+            any_kind: false,
+        };
         async move { client.get_effective_rules(request).await.map(tonic::Response::into_inner) }
     };
     let asked = Instant::now();

@@ -71,7 +71,7 @@ impl App {
     async fn in_force(&self, ctx: &Ctx, area: &AreaId, hook: &'static str, kind: &str) -> Result<bool> {
         let ask = async {
             let (parent, kind) = (area.name(), kind.to_owned());
-            let request = GetEffectiveRulesRequest { parent, hook: hook.to_owned(), kind };
+            let request = GetEffectiveRulesRequest { parent, hook: hook.to_owned(), kind, any_kind: false };
             let answer = self.rules_client(ctx).get_effective_rules(request).await.map_err(fault)?;
             Ok::<bool, Error>(!answer.into_inner().rules.is_empty())
         };

@@ -170,6 +170,15 @@ pub(super) async fn insert(tx: &Tx<'_>, op: &OperationRow) -> Result<()> {
     rows::execute(tx.conn(), sql, values).await.map(|_| ())
 }
 
+/// How many of a kind are not over in an area.
+pub(super) async fn unfinished(tx: &Tx<'_>, area: &str, kind: &str) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS n FROM operation WHERE area = $1 AND kind = $2 AND state < 2";
+    match rows::one(tx.conn(), sql, vec![area.into(), kind.into()]).await? {
+        Some(row) => rows::get(&row, "n"),
+        None => Ok(0),
+    }
+}
+
 pub(super) async fn find<C: ConnectionTrait>(conn: &C, area: &str, id: Uuid) -> Result<Option<OperationRow>> {
     let sql = "SELECT * FROM operation WHERE area = $1 AND id = $2";
     rows::one(conn, sql, vec![area.into(), id.into()]).await?.as_ref().map(read).transpose()

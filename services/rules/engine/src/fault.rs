@@ -58,9 +58,10 @@ impl Fault {
         }
     }
 
-    /// Whether it speaks against the plugin: not where the host broke down or had no room.
+    /// Whether it speaks against the plugin: not where the host broke down or had no room, nor where the plugin said by the
+    /// contract that it cannot answer, for want of a fact or of settings.
     pub const fn is_the_plugins(&self) -> bool {
-        !matches!(self, Fault::Host | Fault::Busy)
+        !matches!(self, Fault::Host | Fault::Busy | Fault::Refused(_))
     }
 
     pub(super) fn from_call(error: &wasmtime::Error, budget: u64, memory_denied: bool) -> Self {

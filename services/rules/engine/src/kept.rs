@@ -10,6 +10,7 @@ use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -67,8 +68,10 @@ impl Kept {
         fs::create_dir_all(&self.dir)?;
         self.make_room(code.len() as u64)?;
         let name = name(engine, kind, digest);
-        // Under another name first: two processes may write the same, and neither is to be read half.
-        let draft = self.dir.join(format!("{name}.{}", std::process::id()));
+        // Under another name first: two processes or threads may write the same, and none is to be read half.
+        static DRAFTS: AtomicU64 = AtomicU64::new(0);
+        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let draft = self.dir.join(format!("{name}.{}-{number}", std::process::id()));
         let mut file = fs::File::create(&draft)?;
         file.write_all(code)?;
         file.write_all(&self.seal(&name, code).finalize().into_bytes())?;

@@ -18,9 +18,9 @@ use crate::domain::said::Said;
 use crate::domain::thresholds::stricter;
 use crate::engine::combine::{self, Decision};
 use crate::engine::types::{
-    AwardRequest, Context, EligibilityRequest, PriceRequest, PriorityRequest, Restrict, Verdict,
+    AwardRequest, Context, EligibilityRequest, PriceRequest, PriorityRequest, Refusal, Restrict, Verdict,
 };
-use crate::engine::{Engine, Evaluated, FactSet, Fault, Kind, Outcome, Plugin, Question};
+use crate::engine::{Engine, Evaluated, Fact, FactSet, Fault, Kind, Outcome, Plugin, Question};
 
 /// Characters of a fault in a receipt at most.
 const MAX_FAULT: usize = 200;
@@ -30,7 +30,9 @@ const SPARE: Duration = Duration::from_millis(50);
 /// Why there is no answer.
 pub(super) enum NoAnswer {
     /// A rule that must answer did not.
-    Fault { rule_binding: String, plugin_version: String, code: &'static str, fault: String },
+    Fault { rule_binding: String, plugin_version: String, code: &'static str },
+    /// A fact that a rule declares and must have is not on record.
+    Missing { rule_binding: String, fact: Fact },
     /// The host had no room: nothing is known about the rules.
     Busy,
     /// The caller's deadline passed between two rules.
@@ -104,6 +106,8 @@ struct Silence {
     text: String,
     budget: u64,
     busy: bool,
+    /// The declared fact for want of which it said nothing.
+    missing: Option<Fact>,
 }
 
 impl<'a> Asking<'a> {
@@ -203,9 +207,8 @@ impl<'a> Asking<'a> {
         let is_canary = |stage, permille| stage == pb::RuleStage::Canary && self.case.bucket < permille;
         if let Some((trial, loaded)) = trial.filter(|(trial, _)| is_canary(trial.stage, trial.permille)) {
             let asked = Asked { rule, subject: &trial.subject, loaded, stage: pb::RuleStage::Canary };
-            let (said, answer) = self.obey(asked, trial.on_fault)?;
-            self.noted.tallies.push(Tally { change: trial.change, was: said.clone(), would: said });
-            return Ok(answer);
+            // Nothing stands beside it that it could be compared with.
+            return Ok(self.obey(asked, trial.on_fault)?.1);
         }
         let active = rule.active.as_ref().zip(plugins.active.as_ref());
         let (said, answer) = match active {
@@ -238,11 +241,13 @@ impl<'a> Asking<'a> {
                 self.note(&asked, (silence.budget, silence.budget), format!("fault: {}", silence.text));
                 Ok((Said::fault(silence.code), None))
             }
+            Err(Silence { missing: Some(fact), .. }) => {
+                Err(NoAnswer::Missing { rule_binding: asked.rule.binding.name.clone(), fact })
+            }
             Err(silence) => Err(NoAnswer::Fault {
                 rule_binding: asked.rule.binding.name.clone(),
                 plugin_version: asked.subject.version.clone(),
                 code: silence.code,
-                fault: silence.text,
             }),
         }
     }
@@ -278,7 +283,7 @@ impl<'a> Asking<'a> {
                 let budget = self.engine.config().native.budget(0);
                 let text = fault.text.chars().take(MAX_FAULT).collect();
                 self.count(asked, 1.0, Duration::ZERO, Some((fault.code, false)));
-                return Err(Silence { code: fault.code, text, budget, busy: false });
+                return Err(Silence { code: fault.code, text, budget, busy: false, missing: None });
             }
         };
         let begun = Instant::now();
@@ -298,7 +303,8 @@ impl<'a> Asking<'a> {
                 };
                 let budget = limits.budget(items(self.case.question, plugin.facts()) + context.settings.len());
                 let text = fault.to_string().chars().take(MAX_FAULT).collect();
-                Err(Silence { code: fault.code(), text, budget, busy: fault == Fault::Busy })
+                let missing = missing(&fault, plugin.facts());
+                Err(Silence { code: fault.code(), text, budget, busy: fault == Fault::Busy, missing })
             }
         }
     }
@@ -338,6 +344,14 @@ impl<'a> Asking<'a> {
 fn guarded<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     // Nothing of the call is used again: its store and instance are its own.
     panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Fault::Host))
+}
+
+/// The fact that a rule says it lacks, where it declares that fact and a resident may be without it. Of the others there is
+/// always something to say: that one is missing is nothing that a resident could mend.
+fn missing(fault: &Fault, declared: FactSet) -> Option<Fact> {
+    let Fault::Refused(Refusal::MissingFact(code)) = fault else { return None };
+    let mendable = |fact: &Fact| matches!(fact, Fact::Age | Fact::Joined | Fact::Answers);
+    Fact::from_code(code).filter(|fact| mendable(fact) && declared.iter().any(|known| known == *fact))
 }
 
 /// List entries of the question as the plugin sees it.

@@ -16,7 +16,7 @@ use linli_proto::rules as pb;
 use super::App;
 use super::catalogues::{ValidatedOnly, done_or_read};
 use super::changes::Life;
-use crate::domain::version::PluginVersionId;
+use crate::domain::version::{PluginVersionId, State};
 use crate::store;
 
 pub(super) use checks::{crowded, settings};
@@ -223,18 +223,30 @@ impl App {
         }
     }
 
-    /// Keeps others from binding in the area until the end of the transaction; answers its other bindings.
+    /// Keeps others from binding in the area until the end of the transaction; answers its other bindings, and those that are
+    /// only tried.
     pub(super) async fn hold_area(&self, tx: &Tx<'_>, area: &AreaId, id: &str) -> Result<Vec<pb::RuleBinding>> {
         store::lock_area(tx, area.as_str()).await?;
         let all = self.bindings.all(tx.conn(), area.as_str()).await?;
-        Ok(all.into_iter().filter(|entry| entry.id != id).map(|entry| entry.resource).collect())
+        let mut others: Vec<pb::RuleBinding> =
+            all.into_iter().filter(|entry| entry.id != id).map(|entry| entry.resource).collect();
+        for tried in store::changes::on_trial(tx.conn(), &[area.as_str().to_owned()]).await? {
+            let is_counted = |name: &str| others.iter().any(|other| other.name == name && !other.disabled);
+            if tried.binding != id && !is_counted(&tried.binding_name()) {
+                others.push(tried.wanted()?);
+            }
+        }
+        Ok(others)
     }
 
-    /// Keeps the version from being deleted until the binding that names it can be seen.
+    /// Keeps the version from being deleted until the binding that names it can be seen, which only one that may be asked is.
     pub(super) async fn hold_version(&self, tx: &Tx<'_>, binding: &pb::RuleBinding) -> Result<()> {
         let named = &binding.plugin_version;
         let (area, id) = check::recorded::<PluginVersionId>("plugin_version", named, "pluginVersions")?;
         match store::lock_version(tx, &area, id).await? {
+            Some(row) if row.state() == State::Quarantined => {
+                Err(Error::field(FieldViolation::new("plugin_version", "VERSION_QUARANTINED").arg("version", named)))
+            }
             Some(_) => Ok(()),
             None => Err(Error::new(ErrorCode::Aborted, "CONFLICT").retry_after(std::time::Duration::from_millis(50))),
         }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use linli_access::{Target, Within};
 use linli_kernel::Name;
-use linli_kit::catalogue::{Catalogue, Scope};
+use linli_kit::catalogue::{Catalogue, Scope, Written};
 use linli_kit::idempotency::Once;
 use linli_kit::page::PageRequest;
+use linli_kit::store::EventDraft;
 use linli_kit::{Ctx, Error, FieldViolation, Result, check};
 
-use super::App;
+use super::{App, keys};
 
 /// A write that only validates: the transaction is rolled back by an error that carries the answer.
 #[derive(Debug)]
@@ -52,6 +53,11 @@ pub(super) async fn done_or_read<M: prost::Message + Default>(catalogue: &Catalo
 pub(super) trait Resource {
     /// Its name.
     fn name(&self) -> &str;
+
+    /// What others hear when it was written, if anything.
+    fn event(&self, _ctx: &Ctx, _area: &str, _revision: i64) -> Option<EventDraft> {
+        None
+    }
 }
 
 impl Resource for linli_proto::rules::Plugin {
@@ -63,6 +69,10 @@ impl Resource for linli_proto::rules::Plugin {
 impl Resource for linli_proto::rules::AuthorKey {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn event(&self, ctx: &Ctx, area: &str, revision: i64) -> Option<EventDraft> {
+        Some(keys::event(ctx, area, self, revision, false))
     }
 }
 
@@ -108,6 +118,7 @@ impl App {
                 let (key, wanted) = ((area.as_str(), creation.id), &creation.wanted);
                 Box::pin(async move {
                     let written = catalogue.create(tx, ctx.now(), key, wanted, judge).await?.entry;
+                    written.resource.event(ctx, key.0, written.revision).into_iter().for_each(|event| tx.emit(event));
                     Ok((written.resource.name().to_owned(), written.resource))
                 })
             })
@@ -134,10 +145,12 @@ impl App {
                 Box::pin(async move {
                     let (wanted, mask) = (&change.wanted, change.mask);
                     let updated = catalogue.update(tx, ctx.now(), wanted, mask, change.allow_missing, judge);
-                    let written = updated.await?.entry;
+                    let Written { entry: written, changed, .. } = updated.await?;
                     if change.validate_only {
                         return Err(ValidatedOnly::error(&written.resource));
                     }
+                    let event = written.resource.event(ctx, area, written.revision).filter(|_| changed);
+                    event.into_iter().for_each(|event| tx.emit(event));
                     Ok((written.resource.name().to_owned(), written.resource))
                 })
             })

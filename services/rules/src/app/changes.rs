@@ -165,6 +165,11 @@ impl App {
     async fn take_effect(&self, life: &Life<'_, '_>, row: &mut ChangeRow) -> Result<()> {
         let wanted = row.wanted()?;
         if row.stage() != RuleStage::Active {
+            // Others may have begun meanwhile.
+            let home = AreaId::new(&row.area).map_err(Error::internal)?;
+            let others = self.hold_area(life.tx, &home, &row.binding).await?;
+            Error::check(crowded(&home, &others, &wanted).into_iter().collect())?;
+            self.hold_version(life.tx, &wanted).await?;
             row.state = State::Trial as i32;
             (row.run_stage, row.run_permille) = (row.stage, row.permille);
             life.step(row, "start", "")?;

@@ -127,6 +127,7 @@ impl App {
         let mut bad = check::Violations::new();
         if !r.kind.is_empty() {
             bad.code("kind", &r.kind);
+            bad.ensure(!r.any_kind, "kind", "KIND_AND_ANY");
         }
         let hooks: Vec<Hook> = match bindable(&r.hook) {
             Some(hook) => vec![hook],
@@ -139,7 +140,10 @@ impl App {
         bad.finish()?;
         let (mut rules, mut facts, mut revisions) = (Vec::new(), Vec::new(), Vec::new());
         for hook in hooks {
-            let found = self.in_force(&area, hook, &r.kind).await?;
+            let found = match r.any_kind {
+                true => Arc::new(self.read_in_force(&area, hook, None).await?),
+                false => self.in_force(&area, hook, &r.kind).await?,
+            };
             rules.extend(found.rules.iter().map(|rule| message(rule, ctx.lang)));
             facts.extend(found.facts());
             revisions.push(found.revision.clone());
@@ -156,14 +160,15 @@ impl App {
     pub(super) async fn in_force(&self, area: &AreaId, hook: Hook, kind: &str) -> Result<Arc<Effective>> {
         let generation = self.in_force.generation.load(Ordering::Acquire);
         let key = (generation, area.as_str().to_owned(), hook, kind.to_owned());
-        let read = async { self.read_in_force(area, hook, kind).await.map(Arc::new) };
+        let read = async { self.read_in_force(area, hook, Some(kind)).await.map(Arc::new) };
         let found = self.in_force.kept.try_get_with(key, read).await;
         found.map_err(|error: Arc<Error>| error.for_another())
     }
 
-    async fn read_in_force(&self, area: &AreaId, hook: Hook, kind: &str) -> Result<Effective> {
+    /// With `None`: whatever kinds the rules are for.
+    async fn read_in_force(&self, area: &AreaId, hook: Hook, kind: Option<&str>) -> Result<Effective> {
         let chain = self.access.snapshot().ancestors(area.as_str());
-        let here = |b: &pb::RuleBinding| b.hook == hook.code() && applies(&b.kinds, kind);
+        let here = |b: &pb::RuleBinding| b.hook == hook.code() && kind.is_none_or(|kind| applies(&b.kinds, kind));
         let mut trials = changes::on_trial(self.parts.store.reader(), &chain).await?;
         trials.retain(|row| row.wanted().is_ok_and(|wanted| here(&wanted)));
         let mut found: Vec<(String, String, Option<pb::RuleBinding>, Option<ChangeRow>)> = Vec::new();

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use super::App;
 use super::answers::{self, Case, NoAnswer, Plugins};
-use super::effective::{Effective, Subject};
-use super::evaluator::Loaded;
+use super::effective::{Effective, Subject, Trial};
+use super::evaluator::{Loaded, Unusable};
 use super::facts;
 use super::noted::Noted;
 use crate::engine::types::Context;
@@ -99,10 +99,22 @@ impl App {
         for rule in &in_force.rules {
             plugins.push(Plugins {
                 active: self.loaded(rule.active.as_ref()).await?,
-                trial: self.loaded(rule.trial.as_ref().map(|trial| &trial.subject)).await?,
+                trial: self.loaded_trial(rule.trial.as_ref()).await?,
             });
         }
         Ok(plugins)
+    }
+
+    /// What keeps a rule in shadow from being loaded is its own affair; a canary is obeyed as an active rule is.
+    async fn loaded_trial(&self, trial: Option<&Trial>) -> Result<Option<Loaded>> {
+        let Some(trial) = trial else { return Ok(None) };
+        match self.loaded(Some(&trial.subject)).await {
+            Err(error) if trial.stage == pb::RuleStage::Shadow => {
+                tracing::warn!(version = trial.subject.version, %error, "a rule in shadow could not be loaded");
+                Ok(Some(Err(Unusable::not_loaded())))
+            }
+            other => other,
+        }
     }
 
     async fn loaded(&self, subject: Option<&Subject>) -> Result<Option<Loaded>> {
@@ -115,10 +127,9 @@ impl App {
 
     /// Asks case after case, in slices: after each, another area has its turn.
     async fn ask(&self, ctx: &Ctx, area: &AreaId, cases: Vec<Ready>) -> Result<Vec<pb::EvaluateResponse>> {
-        let mut noted = Noted::default();
-        let answered = self.ask_in_slices(ctx, area, cases, &mut noted).await;
-        self.heed(noted).await;
-        answered
+        // Heeded also when the caller leaves in between.
+        let mut heeding = Heeding { app: self, noted: Noted::default() };
+        self.ask_in_slices(ctx, area, cases, &mut heeding.noted).await
     }
 
     async fn ask_in_slices(
@@ -144,6 +155,18 @@ impl App {
             left = done.left;
         }
         Ok(answers)
+    }
+}
+
+/// Heeds what was noted when it is dropped.
+struct Heeding<'a> {
+    app: &'a App,
+    noted: Noted,
+}
+
+impl Drop for Heeding<'_> {
+    fn drop(&mut self) {
+        self.app.heed(std::mem::take(&mut self.noted));
     }
 }
 
@@ -183,12 +206,16 @@ fn refused(problem: NoAnswer) -> Error {
     match problem {
         NoAnswer::Late => deadline::exceeded(),
         NoAnswer::Busy => busy(),
-        NoAnswer::Fault { rule_binding, plugin_version, fault, .. } => {
-            tracing::warn!(rule_binding, plugin_version, fault, "a rule gave no answer");
+        NoAnswer::Missing { rule_binding, fact } => Error::new(ErrorCode::FailedPrecondition, "FACT_MISSING")
+            .with("rule_binding", rule_binding)
+            .with("fact", fact.code()),
+        // Its code alone: what else is known of a fault may hold what the rule made of the facts.
+        NoAnswer::Fault { rule_binding, plugin_version, code } => {
+            tracing::warn!(rule_binding, plugin_version, fault = code, "a rule gave no answer");
             Error::new(ErrorCode::Unavailable, "RULE_FAULT")
                 .with("rule_binding", rule_binding)
                 .with("plugin_version", plugin_version)
-                .with("fault", fault)
+                .with("fault", code)
                 .retry_after(RETRY)
         }
     }

@@ -28,6 +28,11 @@ impl Unusable {
         Self { code: "unusable", text: text.to_owned() }
     }
 
+    /// The host could not load it now.
+    pub(super) fn not_loaded() -> Self {
+        Self { code: "not-loaded", text: "it could not be loaded".to_owned() }
+    }
+
     /// It gave too many faults.
     pub(super) fn quarantined() -> Self {
         Self { code: "quarantined", text: "its version is in quarantine".to_owned() }
@@ -88,6 +93,10 @@ impl Evaluator {
             return Ok(Ok(plugin));
         }
         let loaded = self.loads.try_get_with(*digest, self.load(digest)).await;
+        if let Ok(Ok(_)) = &loaded {
+            // The engine has it now, by its own bounds.
+            self.loads.invalidate(digest).await;
+        }
         loaded.map_err(|error: Arc<Error>| error.for_another())
     }
 

@@ -6,6 +6,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use linli_access::Target;
 use linli_kernel::{AreaId, Name};
 use linli_kit::check::{self, Violations};
+use linli_kit::store::EventDraft;
 use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::rules as pb;
 
@@ -107,7 +108,8 @@ impl App {
             .write_once(ctx, name.area().as_str(), &r.request_id, hash, "rules.delete_author_key", |tx| {
                 let (name, etag) = (&name, r.etag.as_str());
                 Box::pin(async move {
-                    self.keys.delete(tx, name.area().as_str(), name.id(), etag).await?;
+                    let gone = self.keys.delete(tx, name.area().as_str(), name.id(), etag).await?;
+                    tx.emit(event(ctx, name.area().as_str(), &gone.resource, gone.revision + 1, true));
                     Ok((name.to_string(), ()))
                 })
             })
@@ -115,13 +117,13 @@ impl App {
         Ok(())
     }
 
-    /// Checks the signature of an upload; the name of the key when it is good, nothing when it is unsigned and may be.
+    /// Checks the signature of an upload; nothing when it is unsigned and may be.
     pub(super) async fn check_signature(
         &self,
         header: &pb::UploadHeader,
         plugin: &Name,
         digest: &Digest,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Signed>> {
         let bad = |field: &str, reason: &'static str| Error::field(FieldViolation::new(field, reason));
         if header.author_key.is_empty() {
             if !header.signature.is_empty() {
@@ -140,23 +142,23 @@ impl App {
                 return Err(Error::field(violation.arg("key", &name).arg("area", plugin.area().name())));
             }
         };
-        let signature =
-            Signature::from_slice(&header.signature).map_err(|_| bad("header.signature", "SIGNATURE_WRONG"))?;
-        key.verify_strict(&signed(&plugin.to_string(), digest), &signature)
-            .map_err(|_| bad("header.signature", "SIGNATURE_WRONG"))?;
-        Ok(Some(name.to_string()))
+        let signature = hex::encode(&header.signature);
+        if !is_signed(&key, &plugin.to_string(), digest, &signature) {
+            return Err(bad("header.signature", "SIGNATURE_WRONG"));
+        }
+        Ok(Some(Signed { key: name.to_string(), signature }))
     }
 
-    /// Whether a version may be bound in an area as far as signatures go: where the charter asks for one, by a key that is
-    /// trusted there now.
+    /// Whether a version may be bound in an area as far as signatures go: where the charter asks for one, by the key that is
+    /// trusted there now under the name of the one that signed.
     pub(super) async fn signature_counts(&self, area: &AreaId, row: &VersionRow) -> Result<bool> {
         if !self.policy_of(area).await?.signature_required {
             return Ok(true);
         }
-        match check::name("author_key", &row.author_key, "authorKeys") {
-            Ok(name) => Ok(self.trusted(area, &name).await?.is_some()),
-            Err(_) => Ok(false),
-        }
+        let named = check::name("author_key", &row.author_key, "authorKeys").ok();
+        let (Some(name), Some(digest)) = (named, Digest::from_hex(&row.digest)) else { return Ok(false) };
+        let key = self.trusted(area, &name).await?;
+        Ok(key.is_some_and(|key| is_signed(&key, &row.plugin, &digest, &row.signature)))
     }
 
     /// The key of a name, when the area or one above it has it and it is on.
@@ -168,6 +170,27 @@ impl App {
         let found = self.keys.find(name.area().as_str(), name.id()).await?;
         Ok(found.filter(|entry| !entry.resource.disabled).and_then(|entry| public_key(&entry.resource.public_key)))
     }
+}
+
+/// That a key was written, or removed.
+pub(super) fn event(ctx: &Ctx, area: &str, key: &pb::AuthorKey, revision: i64, gone: bool) -> EventDraft {
+    let (author_key, actor) = (key.name.clone(), ctx.caller.recorded_as());
+    let payload = pb::AuthorKeyChanged { author_key, removed: gone || key.disabled, actor };
+    EventDraft::new(ctx, "linli.rules.v1.AuthorKeyChanged", area, &key.name, revision, &payload)
+}
+
+/// Who signed an upload, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Signed {
+    /// Name of the key.
+    pub(super) key: String,
+    /// In hexadecimal digits.
+    pub(super) signature: String,
+}
+
+fn is_signed(key: &VerifyingKey, plugin: &str, digest: &Digest, signature: &str) -> bool {
+    let signature = hex::decode(signature).ok().and_then(|bytes| Signature::from_slice(&bytes).ok());
+    signature.is_some_and(|signature| key.verify_strict(&signed(plugin, digest), &signature).is_ok())
 }
 
 #[cfg(test)]

@@ -133,6 +133,7 @@ impl App {
                         let refused = Error::new(ErrorCode::FailedPrecondition, "VERSION_NOT_QUARANTINED");
                         return Err(refused.with("version", &r.name));
                     }
+                    store::faults::forget(tx, &row).await?;
                     row.state = State::Valid.number();
                     row.quarantine = String::new();
                     (row.revision, row.update_us) = (row.revision + 1, ctx.now().micros());
@@ -144,7 +145,6 @@ impl App {
             })
             .await?;
         self.in_force.changed();
-        self.faults.clear(&r.name);
         let row = match done {
             Once::Done(row) => row,
             Once::Repeat(name) => {

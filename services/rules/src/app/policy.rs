@@ -6,6 +6,7 @@ use linli_access::Target;
 use linli_kernel::AreaId;
 use linli_kit::check::{self, Violations};
 use linli_kit::idempotency::Once;
+use linli_kit::store::EventDraft;
 use linli_kit::{Ctx, Error, FieldViolation, Result};
 use linli_proto::rules as pb;
 use sea_orm::{
@@ -121,7 +122,12 @@ impl App {
                     paths.iter().for_each(|path| set(&mut row, path, wanted));
                     if row != before || !known {
                         (row.revision, row.update_us) = (row.revision + 1, now);
+                        let revision = row.revision;
+                        let payload =
+                            pb::RulesPolicyChanged { rules_policy: Some(own(&row)), actor: ctx.caller.recorded_as() };
                         write(tx.conn(), row, known).await?;
+                        let kind = "linli.rules.v1.RulesPolicyChanged";
+                        tx.emit(EventDraft::new(ctx, kind, slug, &wanted.name, revision, &payload));
                     }
                     Ok((wanted.name.clone(), ()))
                 })
@@ -129,6 +135,21 @@ impl App {
             .await?;
         let (Once::Done(()) | Once::Repeat(_)) = done;
         self.policy_message(&area).await
+    }
+}
+
+/// What an area's own charter asks.
+fn own(row: &policy::Model) -> pb::RulesPolicy {
+    pb::RulesPolicy {
+        name: format!("areas/{}/rulesPolicy", row.area),
+        signature_required: row.signature_required,
+        second_person_required: row.second_person_required,
+        quarantine_faults: row.quarantine_faults,
+        quarantine_window_min: row.quarantine_window_min,
+        source: row.source.clone(),
+        etag: check::etag(row.revision),
+        create_time: Some(check::timestamp_us(row.create_us)),
+        update_time: Some(check::timestamp_us(row.update_us)),
     }
 }
 

@@ -1,16 +1,19 @@
 //! Versions that give too many faults are not asked any more. Never: a fault of the host counted against a version.
 //!
-//! Faults are counted in each process for itself: a flood of them would otherwise be a flood of writes. With several
-//! replicas a version may therefore give as many faults on each.
+//! Faults are counted for all processes together: each gathers its own for a moment and adds them to the rows, so that a
+//! flood of faults is no flood of writes, and no call waits for the count.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use linli_kernel::{AreaId, Name, Timestamp};
+use linli_kernel::{AreaId, Id as _, Name};
 use linli_kit::store::{EventDraft, Tx};
 use linli_kit::{Ctx, Error, Result};
 use linli_proto::rules as pb;
 use linli_proto::rules::RuleChangeState;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::App;
 use super::changes::{self, Life};
@@ -19,69 +22,97 @@ use super::notices::{self, Notice};
 use crate::domain::change::BY_ITSELF;
 use crate::domain::version::{KeptQuarantine, PluginVersionId, State};
 use crate::store;
+use crate::store::entities::fault;
 
-/// Versions whose faults are counted at once.
-const COUNTED: usize = 10_000;
+/// Versions whose faults are gathered at once.
+const GATHERED: usize = 10_000;
+/// How long faults are gathered before they are added to the rows.
+const MOMENT: Duration = Duration::from_millis(250);
 /// What a quarantine may take.
-const BUDGET: std::time::Duration = std::time::Duration::from_secs(30);
+const BUDGET: Duration = Duration::from_secs(30);
 
-/// When versions gave faults, by their names.
-#[derive(Default)]
-pub(super) struct Faults(Mutex<HashMap<String, VecDeque<Timestamp>>>);
+/// Faults that are not in the rows yet; cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Faults {
+    gathered: Arc<Mutex<HashMap<String, Gathered>>>,
+    news: Arc<Notify>,
+}
+
+/// Faults of one version.
+#[derive(Debug, Clone, Copy)]
+struct Gathered {
+    faults: i32,
+    /// The code of the last.
+    code: &'static str,
+}
 
 impl Faults {
-    /// Notes a fault; returns how many there were in the window up to now.
-    fn add(&self, version: &str, now: Timestamp, window_secs: i64, most: usize) -> usize {
-        let mut all = self.0.lock();
-        if all.len() >= COUNTED && !all.contains_key(version) {
-            all.clear();
+    fn add(&self, version: &str, code: &'static str, more: i32) {
+        let mut gathered = self.gathered.lock();
+        // Whoever gives faults in a flood is counted again with the next: the bound keeps the memory.
+        if gathered.len() < GATHERED || gathered.contains_key(version) {
+            let known = gathered.entry(version.to_owned()).or_insert(Gathered { faults: 0, code });
+            (known.faults, known.code) = (known.faults.saturating_add(more), code);
         }
-        let times = all.entry(version.to_owned()).or_default();
-        times.push_back(now);
-        let since = now.plus_secs(-window_secs);
-        while times.len() > most || times.front().is_some_and(|at| *at <= since) {
-            times.pop_front();
-        }
-        times.len()
     }
+}
 
-    /// Forgets the faults of a version.
-    pub(super) fn clear(&self, version: &str) {
-        self.0.lock().remove(version);
-    }
+/// Counts faults until the process goes down, and then those that are left.
+pub(super) fn start(app: &Arc<App>) {
+    let (faults, stop, app_) = (app.faults.clone(), app.parts.cancel.clone(), Arc::downgrade(app));
+    app.parts.tasks.spawn(async move {
+        loop {
+            let stopped = tokio::select! {
+                () = faults.news.notified() => tokio::time::timeout(MOMENT, stop.cancelled()).await.is_ok(),
+                () = stop.cancelled() => true,
+            };
+            let Some(app) = app_.upgrade() else { return };
+            app.count_gathered().await;
+            if stopped {
+                return;
+            }
+        }
+    });
 }
 
 impl App {
     /// Heeds what came up: metrics, counts of trials, faults.
-    pub(super) async fn heed(&self, noted: Noted) {
+    pub(super) fn heed(&self, noted: Noted) {
         noted.measure();
         for call in noted.calls.iter().filter(|call| call.blamed) {
-            if let (Some(code), Err(error)) =
-                (call.fault, self.blame(&call.version, call.fault.unwrap_or_default()).await)
-            {
-                tracing::warn!(%error, version = call.version, code, "a fault could not be counted");
-            }
+            self.faults.add(&call.version, call.fault.unwrap_or_default(), 1);
+            self.faults.news.notify_one();
         }
         self.tallies.add(noted.tallies);
     }
 
-    /// Counts a fault of a version, which may be one too many.
-    async fn blame(&self, version: &str, code: &'static str) -> Result<()> {
+    async fn count_gathered(&self) {
+        let gathered = std::mem::take(&mut *self.faults.gathered.lock());
+        for (version, Gathered { faults, code }) in gathered {
+            if let Err(error) = self.blame(&version, code, faults).await {
+                tracing::warn!(%error, version, code, faults, "faults could not be counted: tried again with the next");
+                self.faults.add(&version, code, faults);
+            }
+        }
+    }
+
+    /// Counts faults of a version, which may be too many.
+    async fn blame(&self, version: &str, code: &'static str, faults: i32) -> Result<()> {
         let name = Name::parse(version, "pluginVersions").map_err(Error::internal)?;
-        let id = name.typed::<PluginVersionId>().map_err(Error::internal)?;
-        let policy = self.policy_of(name.area()).await?;
-        let most = usize::try_from(policy.quarantine_faults).unwrap_or(usize::MAX);
-        let window = i64::from(policy.quarantine_window_min) * 60;
+        let (area, id) = (name.area(), name.typed::<PluginVersionId>().map_err(Error::internal)?);
+        let policy = self.policy_of(area).await?;
         let now = self.parts.kit.clock.now();
-        let count = self.faults.add(version, now, window, most);
-        if count < most {
+        let since = now.plus_secs(-i64::from(policy.quarantine_window_min) * 60);
+        let row = fault::Model { area: area.as_str().to_owned(), version: id.uuid(), at_us: now.micros(), faults };
+        let counted = self.parts.store.write("rules.count_faults", |tx| {
+            let row = row.clone();
+            Box::pin(async move { store::faults::add(tx, row, since.micros()).await })
+        });
+        let counted = counted.await?;
+        if counted < i64::from(policy.quarantine_faults) {
             return Ok(());
         }
-        let (Some(app), area) = (self.me.upgrade(), name.area().clone()) else { return Ok(()) };
-        let faults = i32::try_from(count).unwrap_or(i32::MAX);
-        // In a task of its own: a caller that leaves must not cut the transaction.
-        let task = self.parts.tasks.spawn(async move { app.quarantine(&area, id, code, faults).await });
-        task.await.map_err(Error::internal)?
+        self.quarantine(area, id, code, i32::try_from(counted).unwrap_or(i32::MAX)).await
     }
 
     async fn quarantine(&self, area: &AreaId, id: PluginVersionId, fault: &str, faults: i32) -> Result<()> {
@@ -115,7 +146,6 @@ impl App {
             .await?;
         if let Some(version) = version {
             tracing::warn!(version, fault, faults, "a version gave too many faults and is not asked any more");
-            self.faults.clear(&version);
         }
         self.in_force.changed();
         Ok(())

@@ -3,7 +3,7 @@
 
 mod report;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use super::facts;
 use crate::domain::effective::{applies, place};
 use crate::domain::said::Said;
 use crate::engine::{Engine, Fact, Hook};
+use crate::store;
 use report::Report;
 
 /// Kind of the operation.
@@ -44,6 +45,8 @@ const PAGE: i32 = 500;
 const BUDGET: Duration = Duration::from_secs(20);
 /// In whose name simulations take their turn: as one area among those that ask.
 const TURN: &str = "~simulation";
+/// Simulations of an area that have not ended at most: they share their places with validations.
+const MAX_OPEN: i64 = 2;
 
 impl App {
     /// Starts a simulation.
@@ -69,6 +72,11 @@ impl App {
             .write_once(ctx, area.as_str(), &r.request_id, hash, "rules.simulate_rule", |tx| {
                 let (area, bytes) = (&area, &bytes);
                 Box::pin(async move {
+                    store::lock_area(tx, area.as_str()).await?;
+                    if self.operations.unfinished(tx, area, KIND).await? >= MAX_OPEN {
+                        let full = Error::new(ErrorCode::ResourceExhausted, "SIMULATIONS_FULL");
+                        return Err(full.with("area", area.name()).with("max", MAX_OPEN));
+                    }
                     let name = self.operations.start(tx, ctx, area, KIND, bytes.clone()).await?;
                     Ok((name.clone(), name))
                 })
@@ -171,6 +179,8 @@ struct Run<'a> {
     wanted: &'a pb::SimulateRuleRequest,
     candidate: pb::RuleBinding,
     sources: Vec<Source>,
+    /// By area and kind.
+    rules: HashMap<(String, String), [Arc<Effective>; 2]>,
     report: Report,
 }
 
@@ -189,7 +199,8 @@ impl<'a> Run<'a> {
             sources.push(Source { area, page: VecDeque::new(), next: Some(String::new()) });
         }
         let candidate = wanted.rule_binding.clone().unwrap_or_default();
-        Ok(Self { app, wanted, candidate, sources, report: Report::new(uuid::Uuid::new_v4()) })
+        let report = Report::new(uuid::Uuid::new_v4());
+        Ok(Self { app, wanted, candidate, sources, rules: HashMap::new(), report })
     }
 
     /// The newest decisions of all places first, as many as are wanted.
@@ -236,30 +247,41 @@ impl<'a> Run<'a> {
         Ok(newest.and_then(|source| source.page.pop_front().map(|case| (source.area.clone(), case))))
     }
 
+    /// The rules of a place with and without the candidate, as they were when the simulation came by first.
+    async fn both(&mut self, area: &AreaId, kind: &str) -> Result<[Arc<Effective>; 2]> {
+        let key = (area.as_str().to_owned(), kind.to_owned());
+        if let Some(known) = self.rules.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.app.both(area, kind, &self.candidate).await?;
+        self.rules.insert(key, found.clone());
+        Ok(found)
+    }
+
     /// A decision ready to be asked twice; `None` when it cannot be.
     async fn ready(&mut self, area: &AreaId, case: pb::DecisionCase) -> Result<Option<Pair>> {
+        let subject = format!("{} {}", area.as_str(), case.subject);
         let Some(request) = case.request else {
-            self.report.not_replayable();
+            self.report.not_replayable(&subject);
             return Ok(None);
         };
         let mut bad = Violations::new();
         let read =
             facts::read(&request, "", &mut bad).filter(|(_, question)| question.hook().code() == self.candidate.hook);
         let (Some((context, question)), true) = (read, bad.into_vec().is_empty()) else {
-            self.report.not_replayable();
+            self.report.not_replayable(&subject);
             return Ok(None);
         };
-        let [without, with] = self.app.both(area, &request.kind, &self.candidate).await?;
+        let [without, with] = self.both(area, &request.kind).await?;
         // What was not asked for then is empty in the receipt, and an answer to it would be about somebody else.
         let is_resolved = |fact: Fact| request.facts.iter().any(|known| known == fact.code());
         let mut asked = with.rules.iter().chain(&without.rules).filter_map(|rule| rule.active.as_ref());
         if is_about_people(question.hook()) && !asked.all(|rule| rule.facts.iter().all(is_resolved)) {
-            self.report.not_replayable();
+            self.report.not_replayable(&subject);
             return Ok(None);
         }
         let local_us = case.time.as_ref().map_or(0, |time| check::instant(time).micros())
             + i64::from(request.utc_offset_min) * 60_000_000;
-        let subject = format!("{} {}", area.as_str(), case.subject);
         let mut both = Vec::with_capacity(2);
         for in_force in [without, with] {
             let plugins = self.app.plugins_of(&in_force).await?;
@@ -331,6 +353,7 @@ fn said(engine: &Engine, ready: &Ready) -> Option<Said> {
     match answer {
         Ok(answer) => Some(report::said(&answer)),
         Err(NoAnswer::Fault { code, .. }) => Some(Said::fault(code)),
+        Err(NoAnswer::Missing { .. }) => Some(Said::fault("missing-fact")),
         Err(NoAnswer::Busy | NoAnswer::Late) => None,
     }
 }

@@ -45,7 +45,7 @@ async fn sweep(store: &Store, artefacts: &Artefacts, _while_held: &Guard) -> Res
     for digests in artefacts.settled(now).await?.chunks(TOGETHER) {
         let used = store::digests_in_use(store.reader(), digests).await?;
         for digest in digests.iter().filter(|digest| !used.contains(digest)) {
-            artefacts.delete(digest).await?;
+            artefacts.delete(digest, now).await?;
             deleted += 1;
         }
     }

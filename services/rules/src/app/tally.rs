@@ -1,7 +1,7 @@
 //! What trials would have said beside what was obeyed, counted in memory and added to the rows every few seconds and when
 //! the process goes down. Never: a row per decision, or who was decided about.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::store::changes::tables::outcome;
 
 /// How often what was counted is written.
 const EVERY: Duration = Duration::from_secs(5);
-/// Different outcomes of a change that are told apart in memory; prices may be many.
+/// Different outcomes of a change that are told apart; prices and orders may be many.
 const TOLD_APART: usize = 500;
 /// Outcomes that a change shows.
 const SHOWN: usize = 1_000;
@@ -78,8 +78,21 @@ impl Tallies {
         let written = store
             .write("rules.outcomes", |tx| {
                 Box::pin(async move {
+                    let (mut change, mut known) = (Uuid::nil(), HashSet::new());
                     for row in rows {
-                        changes::add_outcome(tx, row.clone()).await?;
+                        if row.change != change {
+                            change = row.change;
+                            let there = changes::outcomes(tx.conn(), change).await?;
+                            known = there.into_iter().map(|row| (row.was, row.would, row.reason)).collect();
+                        }
+                        let told = (row.was.clone(), row.would.clone(), row.reason.clone());
+                        let mut row = row.clone();
+                        if known.len() >= TOLD_APART && !known.contains(&told) {
+                            (row.was, row.would, row.reason) = (other().what, other().what, String::new());
+                        } else {
+                            known.insert(told);
+                        }
+                        changes::add_outcome(tx, row).await?;
                     }
                     Ok(())
                 })

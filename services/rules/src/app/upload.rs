@@ -13,6 +13,7 @@ use linli_proto::rules as pb;
 use linli_proto::rules::upload_plugin_version_request::Data;
 use tonic::Streaming;
 
+use super::keys::Signed;
 use super::{App, versions};
 use crate::domain::version::{PluginVersionId, State};
 use crate::engine::Digest;
@@ -71,10 +72,24 @@ impl App {
                 let violation = FieldViolation::new("header.digest", "DIGEST_MISMATCH").arg("actual", digest);
                 return Err(Error::field(violation));
             }
-            self.artefacts.drop_partial(kept.area, kept.digest, kept.plugin).await?;
         }
-        let signed = self.check_signature(&header, &plugin, &digest).await?;
-        let row = self.keep(ctx, &header, &plugin, (digest, signed.unwrap_or_default()), bytes).await?;
+        let signed = self.check_signature(&header, &plugin, &digest).await;
+        let done = match signed {
+            Ok(signed) => self.keep(ctx, &header, &plugin, (digest, signed.unwrap_or_default()), &bytes).await,
+            Err(refused) => Err(refused),
+        };
+        let row = match (done, resumable) {
+            (Ok(row), Some(kept)) => {
+                self.artefacts.drop_partial(kept.area, kept.digest, kept.plugin).await?;
+                row
+            }
+            (Ok(row), None) => row,
+            // Signed again, or with room made, the bytes need not come a second time.
+            (Err(refused), kept) => {
+                self.keep_partial(&bytes, 0, kept.as_ref()).await?;
+                return Err(refused);
+            }
+        };
         versions::proto(&row, ctx.lang)
     }
 
@@ -159,14 +174,14 @@ impl App {
         ctx: &Arc<Ctx>,
         header: &pb::UploadHeader,
         plugin: &Name,
-        (digest, author_key): (Digest, String),
-        bytes: Vec<u8>,
+        (digest, Signed { key, signature }): (Digest, Signed),
+        bytes: &[u8],
     ) -> Result<VersionRow> {
         // The digest stands for the bytes, and for the signature over them.
         let canonical = pb::UploadHeader {
             parent: plugin.to_string(),
             digest: digest.to_string(),
-            author_key: author_key.clone(),
+            author_key: key.clone(),
             ..pb::UploadHeader::default()
         };
         let hash = self.hash(ctx, &canonical);
@@ -185,14 +200,15 @@ impl App {
             operation: String::new(),
             form: form(&bytes).into(),
             author: ctx.caller.recorded_as(),
-            author_key,
+            author_key: key,
+            signature,
             peak_fuel: 0,
             quarantine: String::new(),
             revision: 1,
             create_us: now.micros(),
             update_us: now.micros(),
         };
-        self.artefacts.put(&digest, bytes).await?;
+        self.artefacts.put(&digest, bytes.to_vec()).await?;
         let done = self
             .parts
             .store
@@ -205,8 +221,10 @@ impl App {
                         return Err(Error::not_found(plugin));
                     }
                     if let Some(mut row) = store::version_by_digest(tx.conn(), area, &new.plugin, &new.digest).await? {
-                        if !new.author_key.is_empty() && row.author_key != new.author_key {
+                        let is_signed_anew = (&row.author_key, &row.signature) != (&new.author_key, &new.signature);
+                        if !new.author_key.is_empty() && is_signed_anew {
                             row.author_key.clone_from(&new.author_key);
+                            row.signature.clone_from(&new.signature);
                             (row.revision, row.update_us) = (row.revision + 1, new.update_us);
                             store::update_version(tx, &row).await?;
                         }

@@ -30,6 +30,8 @@ pub(crate) mod version {
         pub(crate) author: String,
         /// Name of the key that signed it; empty when unsigned.
         pub(crate) author_key: String,
+        /// In hexadecimal digits; empty when nobody signed.
+        pub(crate) signature: String,
         /// Percent of its budget that its most expensive validated call took.
         pub(crate) peak_fuel: i32,
         /// JSON; empty unless quarantined.
@@ -88,6 +90,28 @@ pub(crate) mod notice {
         /// JSON.
         pub(crate) args: String,
         pub(crate) create_us: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Faults of versions, gathered for a moment each.
+pub(crate) mod fault {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "rule_fault")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) area: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) version: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) at_us: i64,
+        pub(crate) faults: i32,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

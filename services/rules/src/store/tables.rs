@@ -7,7 +7,7 @@ use linli_kit::store::{Constraint, Migration};
 use super::changes;
 
 /// Rules' own migrations.
-pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, changes::tables::MIGRATION];
+pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, changes::tables::MIGRATION, FAULTS];
 
 const FIRST: Migration = Migration {
     version: 1000,
@@ -48,6 +48,23 @@ const FIRST: Migration = Migration {
     ],
 };
 
+const FAULTS: Migration = Migration {
+    version: 1002,
+    name: "rules: faults of versions, counted for all processes together; signatures are kept",
+    sqlite: &[
+        "ALTER TABLE plugin_version ADD COLUMN signature TEXT NOT NULL DEFAULT ''",
+        "CREATE TABLE rule_fault (
+           area TEXT NOT NULL, version BLOB NOT NULL, at_us INTEGER NOT NULL, faults INTEGER NOT NULL,
+           PRIMARY KEY (area, version, at_us)) STRICT, WITHOUT ROWID",
+    ],
+    postgres: &[
+        "ALTER TABLE plugin_version ADD COLUMN signature text NOT NULL DEFAULT ''",
+        "CREATE TABLE rule_fault (
+           area text NOT NULL, version uuid NOT NULL, at_us bigint NOT NULL, faults integer NOT NULL,
+           PRIMARY KEY (area, version, at_us))",
+    ],
+};
+
 /// Two uploads of the same bytes at once: the second finds the version on its next attempt.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
     changes::tables::OPEN_ONCE,
@@ -70,7 +87,7 @@ macro_rules! classed {
 pub(crate) const COLUMNS: &[(&str, &str, Class)] = classed! {
     "plugin_version": "area" Public, "id" Public, "plugin" Public, "digest" Public, "size_bytes" Public,
         "state" Public, "problems" Public, "hooks" Public, "manifest" Public, "operation" Public, "form" Public,
-        "author" Public, "author_key" Public, "peak_fuel" Public, "quarantine" Public, "revision" Public,
+        "author" Public, "author_key" Public, "signature" Public, "peak_fuel" Public, "quarantine" Public, "revision" Public,
         "create_us" Public, "update_us" Public;
     "rules_policy": "area" Public, "signature_required" Public, "second_person_required" Public,
         "quarantine_faults" Public, "quarantine_window_min" Public, "source" Public, "revision" Public,
@@ -79,6 +96,7 @@ pub(crate) const COLUMNS: &[(&str, &str, Class)] = classed! {
         "permille" Public, "effective_us" Public, "state" Public, "run_stage" Public, "run_permille" Public,
         "before" Public, "is_undoable" Public, "steps" Public, "revision" Public, "create_us" Public, "update_us" Public;
     "rule_outcome": "change" Public, "was" Public, "would" Public, "reason" Public, "count" Public;
+    "rule_fault": "area" Public, "version" Public, "at_us" Public, "faults" Public;
     "plugin_notice": "area" Public, "id" Public, "plugin_version" Public, "author" Public, "code" Public,
         "args" Public, "create_us" Public;
 };

@@ -60,6 +60,15 @@ impl Suite {
         self.as_(OPERATOR).get_rule_change(request).await.expect("a change").into_inner()
     }
 
+    /// The name of the open change of a binding.
+    async fn open_change(&self, binding: &str) -> String {
+        let filter = format!("rule_binding = \"{binding}\"");
+        let list =
+            ListRuleChangesRequest { parent: "areas/xinhua".into(), filter, ..ListRuleChangesRequest::default() };
+        let all = self.as_(OPERATOR).list_rule_changes(list).await.expect("lists").into_inner().rule_changes;
+        all.last().expect("one").name.clone()
+    }
+
     async fn promote(&self, name: &str, stage: RuleStage, canary_permille: i32) -> RuleChange {
         let stage = stage.into();
         let request = PromoteRuleChangeRequest { name: name.into(), stage, canary_permille, ..Default::default() };
@@ -220,5 +229,121 @@ async fn a_direct_change_is_part_of_the_history_and_can_be_taken_back() {
         suite.roll_back().await.expect("goes back");
         assert_eq!(suite.monthly_now().await.settings, vec![number("per-month", 5)]);
         suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_takes_effect_at_its_date_once_and_one_that_may_not_any_more_fails_and_says_why() {
+    for suite in suites().await {
+        let replica = suite.replica().await;
+        let version = suite.ready("xinhua", "haircut").await;
+        suite.bind("xinhua", "monthly", monthly(&version, 5)).await.expect("binds");
+        let at = |wanted: RuleBinding, hours: i64| {
+            let mut request = proposal(wanted, RuleStage::Active, 0);
+            let effective = prost_types::Timestamp { seconds: START.secs() + hours * 3_600, nanos: 0 };
+            request.rule_change.as_mut().expect("a change").effective_time = Some(effective);
+            request
+        };
+        let until = async |change: &RuleChange, state: RuleChangeState| {
+            for _ in 0..200 {
+                let found = suite.change(&change.name).await;
+                if found.state() == state {
+                    return found;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            panic!("{state:?} does not come: {:?}", suite.change(&change.name).await);
+        };
+        let first = suite.propose(at(monthly(&version, 1), 1)).await;
+        assert_eq!(first.state(), RuleChangeState::Scheduled);
+        assert_eq!(verdict(&suite.asked(haircut(2, 0)).await), Verdict::Allow);
+        suite.clock.advance_to(START.plus_secs(3_600));
+        let done = until(&first, RuleChangeState::Active).await;
+        assert_eq!(actions(&done), ["propose", "activate"]);
+        assert_eq!(verdict(&suite.asked(haircut(2, 0)).await), Verdict::Deny);
+
+        let second = replica.propose(at(monthly(&version, 9), 2)).await;
+        suite.second_person().await;
+        suite.clock.advance_to(START.plus_secs(7_200));
+        let failed = until(&second, RuleChangeState::Failed).await;
+        let last = failed.steps.last().expect("a step");
+        assert_eq!((last.action.as_str(), last.note.as_str()), ("fail", "APPROVAL_REQUIRED"));
+        assert_eq!(suite.monthly_now().await.settings, vec![number("per-month", 1)]);
+        suite.verify().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_on_trial_count_among_those_that_a_booking_may_meet() {
+    for suite in suites().await {
+        let version = suite.ready("xinhua", "haircut").await;
+        let tried = |number: usize| {
+            let name = format!("areas/xinhua/ruleBindings/tried-{number}");
+            proposal(RuleBinding { name, ..monthly(&version, 5) }, RuleStage::Canary, 1)
+        };
+        for number in 0..8 {
+            suite.propose(tried(number)).await;
+        }
+        let ninth = suite.as_(OPERATOR).create_rule_change(tried(8)).await.expect_err("one too many");
+        assert_eq!(refusal(&ninth).1, ["rule_change.rule_binding.hook: BINDINGS_FULL"]);
+        let bound = suite.bind("xinhua", "monthly", monthly(&version, 5)).await.expect_err("one too many");
+        assert_eq!(refusal(&bound).1, ["rule_binding.hook: BINDINGS_FULL"]);
+        let (tenth, eleventh) = (suite.as_(OPERATOR), suite.as_(SECOND));
+        let name = suite.open_change("areas/xinhua/ruleBindings/tried-0").await;
+        let withdraw = WithdrawRuleChangeRequest { name, ..WithdrawRuleChangeRequest::default() };
+        suite.as_(OPERATOR).withdraw_rule_change(withdraw).await.expect("withdraws");
+        let at_once = async |mut client: Client, number| client.create_rule_change(tried(number)).await.is_ok();
+        let (a, b) = tokio::join!(at_once(tenth, 10), at_once(eleventh, 11));
+        assert!(a != b, "one place, two proposals: {a} {b}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_repeats_its_answer_also_when_its_date_is_over() {
+    for suite in suites().await {
+        let version = suite.ready("xinhua", "haircut").await;
+        let mut request = proposal(monthly(&version, 1), RuleStage::Active, 0);
+        let date = prost_types::Timestamp { seconds: START.secs() + 60, nanos: 0 };
+        request.rule_change.as_mut().expect("a change").effective_time = Some(date);
+        request.request_id = "11111111-1111-4111-8111-111111111111".into();
+        let first = suite.propose(request.clone()).await;
+        suite.clock.advance_to(START.plus_secs(3_600));
+        let again = suite.propose(request.clone()).await;
+        assert_eq!(again.name, first.name);
+        request.request_id = "22222222-2222-4222-8222-222222222222".into();
+        request.rule_change.as_mut().expect("a change").rule_binding =
+            Some(RuleBinding { name: "areas/xinhua/ruleBindings/other".into(), ..monthly(&version, 1) });
+        let late = suite.as_(OPERATOR).create_rule_change(request).await.expect_err("another, too late");
+        assert_eq!(refusal(&late).1, ["rule_change.effective_time: EFFECTIVE_TIME_RANGE"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_back_to_a_version_in_quarantine() {
+    for suite in suites().await {
+        let (first, second) = (suite.ready("xinhua", "haircut").await, suite.ready("xinhua", "repairs").await);
+        suite.bind("xinhua", "monthly", monthly(&first, 5)).await.expect("binds");
+        let other = RuleBinding { name: MONTHLY.into(), ..binding("booking-priority", &second, vec![]) };
+        suite.propose(proposal(other, RuleStage::Active, 0)).await;
+        suite.tamper(&format!("UPDATE plugin_version SET state = 4 WHERE digest = '{}'", first.digest)).await;
+        let refused = suite.roll_back().await.expect_err("it is not asked");
+        assert_eq!(refusal(&refused).1, ["plugin_version: VERSION_QUARANTINED"]);
+        assert_eq!(suite.monthly_now().await.plugin_version, second.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_shadow_would_have_said_outlives_the_process_that_asked_it() {
+    for suite in suites().await {
+        let version = suite.ready("xinhua", "haircut").await;
+        suite.bind("xinhua", "monthly", monthly(&version, 5)).await.expect("binds");
+        let change = suite.propose(proposal(monthly(&version, 1), RuleStage::Shadow, 0)).await;
+        for _ in 0..6 {
+            suite.asked(haircut(2, 0)).await;
+        }
+        let replica = suite.replica().await;
+        suite.stop().await;
+        let counted = replica.change(&change.name).await.outcomes;
+        assert_eq!(counted.iter().map(|o| (o.would.as_str(), o.count.as_str())).collect::<Vec<_>>(), [("deny", "6")]);
     }
 }

@@ -260,3 +260,69 @@ async fn a_rule_without_an_answer_refuses_or_is_passed_over_as_its_binding_says(
         assert_eq!(passed.parts[0].fuel_used, passed.parts[0].fuel_budget);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resident_whose_birth_year_is_not_on_record_is_told_so_and_the_rule_is_not_blamed() {
+    for suite in suites().await {
+        let version = suite.ready("xinhua", "meals").await;
+        suite.bind("xinhua", "meals", binding("booking-price", &version, vec![])).await.expect("binds");
+        suite.quarantine_after(1).await;
+        for lang in [Lang::ZhCn, Lang::En, Lang::En] {
+            let refused = suite.booking(lang).evaluate(lunch(0)).await.expect_err("nobody knows the age");
+            let said = (refused.code(), refusal(&refused).0);
+            assert_eq!(said, (tonic::Code::FailedPrecondition, "FACT_MISSING".to_owned()));
+            let text = refused.get_details_localized_message().expect("a text").message;
+            let birth_year = if lang == Lang::En { "the year of birth" } else { "出生年份" };
+            assert!(text.contains(birth_year), "{text}");
+        }
+        // A fault would be counted by now.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        suite.until_state(&version.name, PluginVersionState::Valid).await;
+        assert_eq!(price(&suite.booking(Lang::En).evaluate(lunch(85)).await.expect("a price").into_inner()), 700);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_gets_its_track_and_its_ballot_the_stricter_thresholds() {
+    let ratio = |numerator, denominator, exclusive| Some(Ratio { numerator, denominator, exclusive });
+    for suite in suites().await {
+        let version = suite.ready("xinhua", "tracks").await;
+        for (id, hook) in [("track", "deliberation-track"), ("thresholds", "deliberation-thresholds")] {
+            suite.bind("xinhua", id, binding(hook, &version, vec![])).await.expect("binds");
+        }
+        let ask = async |hook: Hook| suite.booking(Lang::ZhCn).evaluate(request("parking", hook)).await;
+        let topic = TrackFacts {
+            kind: "parking".into(),
+            affected_households: Some(50),
+            tracks: ["track-big", "track-small", "track-urgent"].map(String::from).to_vec(),
+            ..TrackFacts::default()
+        };
+        let answer = ask(Hook::Track(topic.clone())).await.expect("an answer").into_inner();
+        let Some(evaluate_response::Answer::Track(chosen)) = answer.answer else { panic!("a track") };
+        assert_eq!(
+            (chosen.track.as_str(), chosen.reason.expect("why").code.as_str()),
+            ("track-big", "big-by-households")
+        );
+
+        let lawful = Thresholds { quorum: ratio(1, 2, false), pass: ratio(1, 2, true), open_hours: 24 };
+        let ballot = ThresholdsFacts {
+            kind: "parking".into(),
+            track: "track-big".into(),
+            eligible: 120,
+            lawful: Some(lawful),
+            ..ThresholdsFacts::default()
+        };
+        let answer = ask(Hook::Thresholds(ballot.clone())).await.expect("an answer").into_inner();
+        let Some(evaluate_response::Answer::Thresholds(strict)) = answer.answer else { panic!("thresholds") };
+        let asked = Thresholds { quorum: ratio(2, 3, false), pass: ratio(2, 3, false), open_hours: 168 };
+        assert_eq!(strict.thresholds, Some(asked));
+        assert_eq!(strict.reasons.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>(), ["big-thresholds"]);
+
+        let nowhere = TrackFacts { tracks: vec![], ..topic };
+        let refused = ask(Hook::Track(nowhere)).await.expect_err("no track to choose from");
+        assert_eq!(refusal(&refused).1, ["track.tracks: FIELD_REQUIRED"]);
+        let lawless = ThresholdsFacts { lawful: None, ..ballot };
+        let refused = ask(Hook::Thresholds(lawless)).await.expect_err("no law");
+        assert_eq!(refusal(&refused).1, ["thresholds.lawful: FIELD_REQUIRED"]);
+    }
+}

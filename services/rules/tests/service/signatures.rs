@@ -114,6 +114,70 @@ async fn where_the_charter_asks_for_a_signature_nothing_unsigned_is_taken_or_bou
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_bound_only_while_the_key_that_signed_it_is_trusted_under_its_name() {
+    for suite in suites().await {
+        ask_for_signatures(&suite, "xinhua").await;
+        let plugin = suite.plugin("xinhua", "haircut").await.name;
+        let (key, bytes) = (author(), built("haircut"));
+        let trusted = trust(&suite, "xinhua", "wang", &key).await;
+        let version =
+            suite.upload(header(&plugin, &trusted.name, &key, (&plugin, &bytes)), &bytes).await.expect("taken");
+        let version = suite.validate(&version.name).await;
+        let wanted = || binding("booking-eligibility", &version, vec![]);
+        let set = async |author_key: AuthorKey, path: &str| {
+            let update_mask = Some(prost_types::FieldMask { paths: vec![path.into()] });
+            let author_key = Some(author_key);
+            let update = UpdateAuthorKeyRequest { author_key, update_mask, ..UpdateAuthorKeyRequest::default() };
+            suite.as_(OPERATOR).update_author_key(update).await.expect("changed");
+        };
+        let unsigned = async || {
+            let refused = suite.bind("xinhua", "first", wanted()).await.expect_err("nobody trusts it");
+            assert_eq!(refusal(&refused).1, ["rule_binding.plugin_version: VERSION_UNSIGNED"]);
+        };
+        set(AuthorKey { disabled: true, etag: String::new(), ..trusted.clone() }, "disabled").await;
+        unsigned().await;
+        set(AuthorKey { disabled: false, etag: String::new(), ..trusted.clone() }, "disabled").await;
+        let another = SigningKey::from_bytes(&[9; 32]).verifying_key().to_bytes().to_vec();
+        set(AuthorKey { public_key: another, etag: String::new(), ..trusted.clone() }, "public_key").await;
+        unsigned().await;
+        set(AuthorKey { etag: String::new(), ..trusted.clone() }, "public_key").await;
+        suite.bind("xinhua", "first", wanted()).await.expect("trusted again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_author_brings_versions_hears_of_their_own_and_binds_none() {
+    for suite in suites().await {
+        let plugin = suite.plugin("xinhua", "haircut").await.name;
+        let upload = UploadHeader { parent: plugin, ..UploadHeader::default() };
+        let version = suite.upload_as(AUTHOR, upload, &built("haircut"), 64 << 10).await.expect("uploads");
+        let request = ValidatePluginVersionRequest { name: version.name.clone(), request_id: String::new() };
+        let started = suite.as_(AUTHOR).validate_plugin_version(request).await.expect("starts").into_inner();
+        let version: PluginVersion = response(&suite.wait(started).await);
+        let request = CreateRuleBindingRequest {
+            parent: "areas/xinhua".into(),
+            rule_binding: Some(binding("booking-eligibility", &version, vec![])),
+            rule_binding_id: "first".into(),
+            request_id: String::new(),
+        };
+        let denied = suite.as_(AUTHOR).create_rule_binding(request).await.expect_err("not theirs to decide");
+        assert_eq!(denied.code(), tonic::Code::PermissionDenied);
+        let other = suite.ready("xinhua", "meals").await;
+        for quarantined in [&version, &other] {
+            suite.tamper(&format!("UPDATE plugin_version SET state = 4 WHERE digest = '{}'", quarantined.digest)).await;
+            let (name, note) = (quarantined.name.clone(), "looked at".to_owned());
+            let release = ReleasePluginVersionRequest { name, note, ..ReleasePluginVersionRequest::default() };
+            suite.as_(OPERATOR).release_plugin_version(release).await.expect("released");
+        }
+        let list = || ListPluginNoticesRequest { parent: "areas/xinhua".into(), ..ListPluginNoticesRequest::default() };
+        let own = suite.as_(AUTHOR).list_plugin_notices(list()).await.expect("reads").into_inner().plugin_notices;
+        assert_eq!(own.iter().map(|notice| &notice.plugin_version).collect::<Vec<_>>(), [&version.name]);
+        let all = suite.as_(OPERATOR).list_plugin_notices(list()).await.expect("reads").into_inner().plugin_notices;
+        assert_eq!(all.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_whose_signatures_anybody_can_make_is_refused() {
     for suite in suites().await {
         let mut identity = vec![0; 32];

@@ -33,6 +33,8 @@ use tonic_types::StatusExt as _;
 pub(crate) const OPERATOR: &str = "systems/operator";
 /// Another who runs the installation.
 pub(crate) const SECOND: &str = "systems/second";
+/// Writes rules for xinhua.
+pub(crate) const AUTHOR: &str = "systems/author";
 /// Checks the books of one grid of xinhua, not of the community.
 pub(crate) const GRID_AUDITOR: &str = "systems/grid-auditor";
 /// 2026-11-02T08:00 in Shanghai, a Monday.
@@ -40,6 +42,8 @@ pub(crate) const START: Timestamp = Timestamp::from_secs(1_793_577_600);
 
 type Auth = Box<dyn FnMut(Request<()>) -> Result<Request<()>, Status> + Send>;
 type Authorised = InterceptedService<Stack, Auth>;
+/// A client with a token.
+pub(crate) type Client = RulesServiceClient<Authorised>;
 
 /// One service on one engine.
 pub(crate) struct Suite {
@@ -47,9 +51,11 @@ pub(crate) struct Suite {
     stack: Stack,
     booking: Peers,
     cancel: CancellationToken,
+    tasks: TaskTracker,
     /// Where the bytes of plugins lie.
-    artefacts: tempfile::TempDir,
-    pub(crate) store: TestStore,
+    artefacts: Arc<tempfile::TempDir>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Arc<TestStore>,
 }
 
 impl Drop for Suite {
@@ -63,7 +69,8 @@ pub(crate) async fn suites() -> Vec<Suite> {
     let own: Vec<Migration> = linli_rules::migrations().into_iter().filter(|m| m.version >= 900).collect();
     let mut suites = Vec::new();
     for store in stores_with(linli_rules::SERVICE, &own).await {
-        suites.push(suite(store).await);
+        let artefacts = Arc::new(tempfile::tempdir().expect("a directory"));
+        suites.push(suite(Arc::new(store), artefacts, Arc::new(ManualClock::new(START))).await);
     }
     suites
 }
@@ -77,30 +84,30 @@ fn access() -> Access {
     };
     let areas = vec![area("heping", ""), area("xinhua", "heping"), area("guanba", "heping")];
     let units = vec![UnitRow { area: "xinhua".into(), unit: "grid-1".into(), path: "grid-1/".into() }];
-    let grants = vec![GrantRow {
-        appointment: "apt-1".into(),
-        subject: GRID_AUDITOR.into(),
+    let grant = |appointment: &str, subject: &str, unit: &str, role: &str| GrantRow {
+        appointment: appointment.into(),
+        subject: subject.into(),
         area: "xinhua".into(),
-        unit: "grid-1".into(),
-        role: "auditor".into(),
-        access_role: "auditor".into(),
+        unit: unit.into(),
+        role: role.into(),
+        access_role: role.into(),
         start: Timestamp::from_secs(0),
         end: None,
-    }];
+    };
+    let grants = vec![grant("apt-1", GRID_AUDITOR, "grid-1", "auditor"), grant("apt-2", AUTHOR, "", "author")];
     access.replace(Snapshot::new(areas, units, grants));
     access
 }
 
-async fn suite(store: TestStore) -> Suite {
+async fn suite(store: Arc<TestStore>, artefacts: Arc<tempfile::TempDir>, clock: Arc<ManualClock>) -> Suite {
     let (issuer, issuer_public) = generate_key_pair().expect("keys");
     let (booking, booking_public) = generate_key_pair().expect("keys");
     let verifier = TokenVerifier::new(&issuer_public, &[("booking".to_owned(), booking_public)]).expect("a verifier");
-    let clock = Arc::new(ManualClock::new(START));
     let (cancel, tasks, local) = (CancellationToken::new(), TaskTracker::new(), LocalServices::default());
     let identity = Arc::new(ServiceIdentity::from_pem("booking", &booking).expect("an identity"));
     let backends: HashMap<_, _> = [("rules", Backend::Local(local.clone(), "rules"))].into();
     let peers = Peers::new(identity, backends);
-    let plain = Store::clone(&store).with_constraints(linli_rules::CONSTRAINTS);
+    let plain = Store::clone(&**store).with_constraints(linli_rules::CONSTRAINTS);
     let parts = ServiceParts {
         kit: Kit { service: linli_rules::SERVICE, texts: linli_rules::texts(), clock: clock.clone() },
         log: EventLog::new(plain.clone()),
@@ -111,7 +118,6 @@ async fn suite(store: TestStore) -> Suite {
         tasks: tasks.clone(),
         retention: Default::default(),
     };
-    let artefacts = tempfile::tempdir().expect("a directory");
     let settings = RulesSettings {
         artefacts: linli_rules::Artefacts::directory(artefacts.path()).expect("an object store"),
         compiled: Some(artefacts.path().join("compiled")),
@@ -130,14 +136,14 @@ async fn suite(store: TestStore) -> Suite {
         service: linli_rules::SERVICE,
         texts: linli_rules::texts(),
         verifier: Arc::new(verifier),
-        clock,
+        clock: clock.clone(),
         limits: Limits::default(),
-        tasks,
+        tasks: tasks.clone(),
     };
     let stack = stack::build(&parts, routes);
     local.insert("rules", stack.clone());
     let signer = Signer::from_pem(issuer_key_id(), &issuer).expect("a signer");
-    Suite { signer, stack, booking: peers, cancel, artefacts, store }
+    Suite { signer, stack, booking: peers, cancel, tasks, artefacts, clock, store }
 }
 
 /// Reason and fields with their reasons of a refusal.
@@ -152,6 +158,18 @@ pub(crate) fn refusal(status: &Status) -> (String, Vec<String>) {
 }
 
 impl Suite {
+    /// Another process of the same service, on the same rows and bytes.
+    pub(crate) async fn replica(&self) -> Self {
+        suite(self.store.clone(), self.artefacts.clone(), self.clock.clone()).await
+    }
+
+    /// Ends what runs in the background, as a process that is told to stop does.
+    pub(crate) async fn stop(&self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     fn auth(&self, subject: &str) -> Auth {
         let token = self.signer.issue(subject, Duration::from_secs(600)).expect("a token");
         Box::new(move |mut request| {
@@ -272,6 +290,27 @@ impl Suite {
         std::fs::read_dir(self.artefacts.path().join("compiled")).map_or(0, Iterator::count)
     }
 
+    /// Waits until a version is in a state.
+    pub(crate) async fn until_state(&self, version: &str, state: PluginVersionState) -> PluginVersion {
+        for _ in 0..200 {
+            let request = GetPluginVersionRequest { name: version.into() };
+            let found = self.as_(OPERATOR).get_plugin_version(request).await.expect("a version").into_inner();
+            if found.state() == state {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{version} does not come to {state:?}");
+    }
+
+    /// Sets how many faults are too many in xinhua.
+    pub(crate) async fn quarantine_after(&self, quarantine_faults: i32) {
+        let name = "areas/xinhua/rulesPolicy".into();
+        let policy = RulesPolicy { name, quarantine_faults, ..RulesPolicy::default() };
+        let request = UpdateRulesPolicyRequest { rules_policy: Some(policy), ..UpdateRulesPolicyRequest::default() };
+        self.as_(OPERATOR).update_rules_policy(request).await.expect("a policy");
+    }
+
     /// Binds.
     pub(crate) async fn bind(&self, area: &str, id: &str, binding: RuleBinding) -> Result<RuleBinding, Status> {
         let request = CreateRuleBindingRequest {
@@ -285,7 +324,12 @@ impl Suite {
 
     /// What is in force in xinhua.
     pub(crate) async fn in_force(&self, hook: &str, kind: &str) -> EffectiveRules {
-        let request = GetEffectiveRulesRequest { parent: "areas/xinhua".into(), hook: hook.into(), kind: kind.into() };
+        let request = GetEffectiveRulesRequest {
+            parent: "areas/xinhua".into(),
+            hook: hook.into(),
+            kind: kind.into(),
+            any_kind: false,
+        };
         self.booking(Lang::ZhCn).get_effective_rules(request).await.expect("rules").into_inner()
     }
 

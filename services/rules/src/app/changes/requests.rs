@@ -31,7 +31,8 @@ const MAX_AHEAD_SECS: i64 = 366 * 24 * 3600;
 struct Asked {
     stage: RuleStage,
     permille: i32,
-    effective_us: i64,
+    /// `None`: at once.
+    effective_us: Option<i64>,
 }
 
 impl App {
@@ -47,26 +48,30 @@ impl App {
         let wanted = bare(&change.rule_binding.clone().unwrap_or_default());
         let mut bad = Violations::new();
         let sent = (change.stage, change.canary_permille, change.effective_time.as_ref());
-        let asked = read(ctx, sent, "rule_change.", &mut bad);
+        let asked = read(sent, "rule_change.", &mut bad);
         bad.max_chars("note", &r.note, MAX_NOTE);
         let name = binding_name(&area, &wanted, &mut bad);
-        for violation in self.check_wanted(ctx, &area, &wanted, "rule_change.rule_binding.").await? {
-            bad.push(violation);
-        }
-        bad.finish()?;
-        let (Some(asked), Some(name)) = (asked, name) else { return Err(Error::internal("a bad change was let pass")) };
+        // What may be wrong now and was not when the same request came first: a repeat is answered all the same.
+        let mut against = self.check_wanted(ctx, &area, &wanted, "rule_change.rule_binding.").await?;
+        against.extend(asked.and_then(|asked| out_of_range(ctx, asked, "rule_change.")));
+        let bad = bad.into_vec();
+        let (Some(asked), Some(name), true) = (asked, name, bad.is_empty()) else {
+            Error::check(bad.into_iter().chain(against).collect())?;
+            return Err(Error::internal("a bad change was let pass"));
+        };
         let second = self.policy_of(&area).await?.second_person_required;
         let hash = self.hash(ctx, &pb::CreateRuleChangeRequest { request_id: String::new(), ..r.clone() });
         let done = self
             .parts
             .store
             .write_once(ctx, area.as_str(), &r.request_id, hash, "rules.create_rule_change", |tx| {
-                let (area, name, wanted, note) = (&area, &name, &wanted, r.note.as_str());
+                let (area, name, wanted, note, against) = (&area, &name, &wanted, r.note.as_str(), &against);
                 Box::pin(async move {
+                    Error::check(against.clone())?;
                     self.room_for_change(tx, (area, name), wanted, asked.stage).await?;
                     let life = Life::of(ctx, tx);
                     let mut row = life.new_row((area.as_str(), name.id()), wanted, asked.stage, asked.permille);
-                    row.effective_us = asked.effective_us;
+                    row.effective_us = asked.effective_us.unwrap_or_default();
                     life.step(&mut row, "propose", note)?;
                     changes::insert(tx, &row).await?;
                     self.go_on(&life, &mut row, second).await?;
@@ -201,12 +206,13 @@ impl App {
         let (area, id) = check::recorded::<RuleChangeId>("name", &r.name, "ruleChanges")?;
         self.access.authorise(ctx, &Target::area(&area))?;
         let mut bad = Violations::new();
-        let asked = read(ctx, (r.stage, r.canary_permille, r.effective_time.as_ref()), "", &mut bad);
+        let asked = read((r.stage, r.canary_permille, r.effective_time.as_ref()), "", &mut bad);
         bad.max_chars("note", &r.note, MAX_NOTE);
         bad.finish()?;
         let asked = asked.ok_or_else(|| Error::internal("a bad stage was let pass"))?;
         let known = self.change(&area, id).await?;
-        let against = self.against(ctx, &area, &known).await?;
+        let mut against = self.against(ctx, &area, &known).await?;
+        against.extend(out_of_range(ctx, asked, ""));
         let second = self.policy_of(&area).await?.second_person_required;
         let hash = self.hash(ctx, &pb::PromoteRuleChangeRequest { request_id: String::new(), ..r.clone() });
         let done = self
@@ -226,7 +232,7 @@ impl App {
                     Error::check(against.clone())?;
                     let life = Life::of(ctx, tx);
                     (row.stage, row.permille) = (asked.stage as i32, asked.permille);
-                    row.effective_us = asked.effective_us;
+                    row.effective_us = asked.effective_us.unwrap_or_default();
                     life.step(&mut row, "promote", &r.note)?;
                     self.go_on(&life, &mut row, second).await?;
                     Ok((row.name(), row))
@@ -332,7 +338,6 @@ async fn held(tx: &Tx<'_>, area: &AreaId, id: RuleChangeId, etag: &str) -> Resul
 
 /// Stage, share and date of a request whose fields are named below `at`.
 fn read(
-    ctx: &Ctx,
     (stage, permille, at_time): (i32, i32, Option<&prost_types::Timestamp>),
     at: &str,
     bad: &mut Violations,
@@ -350,12 +355,15 @@ fn read(
     };
     let (least, most) = if stage == RuleStage::Canary { (1, 999) } else { (0, 0) };
     bad.range(&format!("{at}canary_permille"), permille.into(), least, most);
+    Some(Asked { stage, permille, effective_us: at_time.map(|time| check::instant(time).micros()) })
+}
+
+/// A date that is over, or too far away.
+fn out_of_range(ctx: &Ctx, asked: Asked, at: &str) -> Option<FieldViolation> {
     let now = ctx.now().micros();
-    let effective_us = at_time.map_or(0, |time| check::instant(time).micros());
-    if at_time.is_some() && !(now..=now + MAX_AHEAD_SECS * 1_000_000).contains(&effective_us) {
-        bad.bad(format!("{at}effective_time"), "EFFECTIVE_TIME_RANGE");
-    }
-    Some(Asked { stage, permille, effective_us })
+    let in_range = |us: &i64| (now..=now + MAX_AHEAD_SECS * 1_000_000).contains(us);
+    let is_out = asked.effective_us.is_some_and(|us| !in_range(&us));
+    is_out.then(|| FieldViolation::new(format!("{at}effective_time"), "EFFECTIVE_TIME_RANGE"))
 }
 
 /// The name of the binding that a change is about, which belongs to the area; and what every binding says.

@@ -1,6 +1,6 @@
 //! What a simulation found, with small groups hidden. Never: a subject as the asking service knows it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use linli_proto::rules as pb;
 use linli_proto::rules::evaluate_response::Answer;
@@ -12,8 +12,8 @@ use crate::domain::said::{Said, hidden, order};
 
 /// Cases that a report lists.
 const LISTED: usize = 1_000;
-/// Groups of fewer are hidden.
-const LEAST: u64 = 5;
+/// Groups about fewer people are hidden: one who books often is no crowd.
+const LEAST: usize = 5;
 /// Different outcomes that are told apart; the cases beyond count as changed in another way.
 const GROUPS: usize = 1_000;
 
@@ -24,18 +24,39 @@ type Group = (String, String, String);
 pub(super) struct Report {
     /// Makes pseudonyms of this report; forgotten with it.
     key: Uuid,
-    cases: i32,
-    unchanged: u64,
-    not_replayable: i32,
-    changed: HashMap<Group, u64>,
+    cases: usize,
+    unchanged: Count,
+    not_replayable: Count,
+    changed: HashMap<Group, Count>,
     /// Of each group the newest, as many as could be listed.
     listed: HashMap<Group, Vec<(usize, String, i64)>>,
+}
+
+/// Decisions, and about how many different subjects: as many as it takes to be told.
+#[derive(Debug, Default, Clone)]
+struct Count {
+    decisions: u64,
+    subjects: HashSet<String>,
+}
+
+impl Count {
+    fn add(&mut self, subject: &str) {
+        self.decisions += 1;
+        if self.subjects.len() < LEAST && !self.subjects.contains(subject) {
+            self.subjects.insert(subject.to_owned());
+        }
+    }
+
+    /// How many decisions, where they are about enough people to be told; 0 otherwise.
+    fn told(&self) -> u64 {
+        if self.subjects.len() < LEAST { 0 } else { self.decisions }
+    }
 }
 
 impl Report {
     pub(super) fn new(key: Uuid) -> Self {
         let (changed, listed) = (HashMap::new(), HashMap::new());
-        Self { key, cases: 0, unchanged: 0, not_replayable: 0, changed, listed }
+        Self { key, cases: 0, unchanged: Count::default(), not_replayable: Count::default(), changed, listed }
     }
 
     /// A number below `bound` that nobody knows outside this report.
@@ -44,15 +65,15 @@ impl Report {
         usize::try_from(drawn).unwrap_or_default().checked_rem(bound).unwrap_or_default()
     }
 
-    pub(super) fn not_replayable(&mut self) {
-        self.not_replayable += 1;
+    pub(super) fn not_replayable(&mut self, subject: &str) {
+        self.not_replayable.add(subject);
     }
 
     /// Adds one decision.
     pub(super) fn add(&mut self, subject: &str, local_us: i64, was: Said, would: Said) {
         self.cases += 1;
         if was == would {
-            self.unchanged += 1;
+            self.unchanged.add(subject);
             return;
         }
         let reason = if would.reason.is_empty() { was.reason } else { would.reason };
@@ -60,12 +81,11 @@ impl Report {
         if self.changed.len() >= GROUPS && !self.changed.contains_key(&group) {
             group = ("other".to_owned(), "other".to_owned(), String::new());
         }
-        *self.changed.entry(group.clone()).or_default() += 1;
+        self.changed.entry(group.clone()).or_default().add(subject);
         let case = self.pseudonym(subject);
-        let at = usize::try_from(self.cases).unwrap_or_default();
         let listed = self.listed.entry(group).or_default();
         if listed.len() < LISTED {
-            listed.push((at, case, local_us));
+            listed.push((self.cases, case, local_us));
         }
     }
 
@@ -81,7 +101,7 @@ impl Report {
     pub(super) fn message(&self, truncated: bool) -> pb::SimulationReport {
         let mut cases: Vec<(usize, pb::SimulatedCase)> = Vec::new();
         for (group, listed) in &self.listed {
-            if self.changed.get(group).is_none_or(|count| *count < LEAST) {
+            if self.changed.get(group).is_none_or(|count| count.told() == 0) {
                 continue;
             }
             let (was, would, reason) = group;
@@ -93,12 +113,13 @@ impl Report {
         }
         cases.sort_by_key(|(at, _)| *at);
         // The sum of all would give a hidden group away to whoever subtracts those that are shown.
-        let told = self.changed.values().chain([&self.unchanged]).filter(|count| **count >= LEAST).sum::<u64>();
+        let told = self.changed.values().chain([&self.unchanged]).map(Count::told).sum::<u64>();
+        let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
         pb::SimulationReport {
-            cases: i32::try_from(told).unwrap_or(i32::MAX),
-            unchanged: hidden(self.unchanged),
-            not_replayable: self.not_replayable,
-            changed: shown(self.changed.clone()),
+            cases: number(told),
+            unchanged: hidden(self.unchanged.told()),
+            not_replayable: number(self.not_replayable.told()),
+            changed: shown(self.changed.iter().map(|(group, count)| (group.clone(), count.told())).collect()),
             cases_changed: cases.into_iter().take(LISTED).map(|(_, case)| case).collect(),
             truncated,
         }
@@ -169,7 +190,7 @@ mod tests {
     fn report(denied: usize, approved: usize) -> Report {
         let mut report = Report::new(Uuid::from_u128(1));
         (0..denied).for_each(|n| report.add(&format!("r-{n}"), 0, said("allow"), said("deny")));
-        (0..approved).for_each(|_| report.add("r-0", 0, said("allow"), said("needs-approval")));
+        (0..approved).for_each(|n| report.add(&format!("r-{n}"), 0, said("allow"), said("needs-approval")));
         report
     }
 
@@ -188,6 +209,19 @@ mod tests {
             let found = report(7, hidden).message(false);
             assert_eq!((found.cases, found.unchanged.as_str()), (7, "<5"), "{hidden} are hidden");
         }
+    }
+
+    #[test]
+    fn many_decisions_about_few_people_are_hidden_like_few_decisions() {
+        let mut report = report(5, 0);
+        for n in 0..20 {
+            report.add(&format!("r-{}", n % 4), 0, said("allow"), said("needs-approval"));
+            report.not_replayable("r-0");
+        }
+        let found = report.message(false);
+        let counts: Vec<_> = found.changed.iter().map(|group| (group.would.as_str(), group.count.as_str())).collect();
+        assert_eq!(counts, [("deny", "5"), ("needs-approval", "<5")]);
+        assert_eq!((found.cases, found.not_replayable, found.cases_changed.len()), (5, 0, 5));
     }
 
     #[test]
