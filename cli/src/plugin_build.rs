@@ -209,6 +209,7 @@ fn stdout(command: &mut Command) -> Option<String> {
 
 fn compile(toolchain: &Toolchain, plugins: &[Plugin]) -> Result<()> {
     let first = plugins.first().context("nothing to build")?;
+    all_members_there(first.target_dir.parent().unwrap_or(&first.dir))?;
     let mut cargo = toolchain.cargo();
     for plugin in plugins {
         cargo.args(["-p", &plugin.package]);
@@ -216,8 +217,30 @@ fn compile(toolchain: &Toolchain, plugins: &[Plugin]) -> Result<()> {
     // One target directory for all, so that a new library is compiled once.
     cargo.arg("--target-dir").arg(&first.target_dir).current_dir(&first.dir);
     let status = cargo.status().context("start cargo: is it installed and on the path?")?;
-    ensure!(status.success(), "cargo could not build the plugins ({}); {status}", toolchain.describe());
+    ensure!(status.success(), "cargo could not build the plugins; {status}");
     Ok(())
+}
+
+/// One member whose directory is gone keeps cargo from building any of them, and cargo does not say what to do.
+fn all_members_there(workspace: &Path) -> Result<()> {
+    let path = workspace.join("Cargo.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let gone: Vec<&str> =
+        members(&text).into_iter().filter(|name| !workspace.join(name).join("Cargo.toml").is_file()).collect();
+    ensure!(
+        gone.is_empty(),
+        "{}: there is no crate any more at {}; remove it from the list `members`",
+        path.display(),
+        gone.join(", ")
+    );
+    Ok(())
+}
+
+/// The members that a workspace names, without patterns.
+fn members(manifest: &str) -> Vec<&str> {
+    let list = manifest.split_once("members = [").and_then(|(_, rest)| rest.split_once(']')).map(|(list, _)| list);
+    let quoted = list.unwrap_or_default().split('"').skip(1).step_by(2);
+    quoted.filter(|name| !name.contains('*')).collect()
 }
 
 fn package(toolchain: &Toolchain, plugin: &Plugin, out_dir: &Path) -> Result<Built> {
@@ -264,5 +287,16 @@ mod tests {
         assert_eq!(toml_string(text, "[package]", "name").as_deref(), Some("linli-plugin-x"));
         assert_eq!(toml_string(text, "[lib]", "name").as_deref(), Some("x"));
         assert_eq!(toml_string(text, "[features]", "name"), None);
+    }
+
+    #[test]
+    fn a_member_whose_directory_is_gone_is_named_with_the_remedy() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir(dir.path().join("there")).expect("a directory");
+        fs::write(dir.path().join("there/Cargo.toml"), "[package]").expect("a manifest");
+        fs::write(dir.path().join("Cargo.toml"), "[workspace]\nmembers = [\"there\", \"gone\"]").expect("a manifest");
+        let told = all_members_there(dir.path()).expect_err("gone").to_string();
+        assert!(told.contains("at gone; remove it") && told.contains("members"), "{told}");
+        assert!(members("[package]\nname = \"x\"").is_empty());
     }
 }

@@ -4,6 +4,7 @@ use linli_rules_engine::types::Context;
 use linli_rules_engine::{Hook, Question};
 use serde_json::{Map, Value};
 
+use crate::declared::{self, Given};
 use crate::expect::Expect;
 use crate::facts;
 use crate::place::{Mistake, Source, Wrong};
@@ -25,6 +26,8 @@ pub struct Case {
     pub context: Context,
     /// What is asked.
     pub question: Question,
+    /// The facts about people that it gives.
+    pub given: Vec<Given>,
     /// What is to come of it; absent in a file of facts alone.
     pub expect: Option<Expect>,
 }
@@ -133,6 +136,7 @@ fn case(item: Value, hook: Option<Hook>, in_list: bool) -> Result<Case, Vec<Wron
     };
     let context = context(&mut fields).map_err(|mut found| wrong.append(&mut found)).unwrap_or_default();
     let facts = fields.remove("facts").unwrap_or(Value::Null);
+    let given = declared::given(&facts);
     let question = hook.map(|hook| facts::question(hook, facts, &context));
     let question = question.and_then(|question| {
         question.map_err(|found| wrong.extend(found.into_iter().map(|one| one.within("facts")))).ok()
@@ -145,7 +149,7 @@ fn case(item: Value, hook: Option<Hook>, in_list: bool) -> Result<Case, Vec<Wron
         (_, None) => None,
     };
     match question {
-        Some(question) if wrong.is_empty() => Ok(Case { name, line: 1, settings, context, question, expect }),
+        Some(question) if wrong.is_empty() => Ok(Case { name, line: 1, settings, context, question, given, expect }),
         _ => Err(wrong),
     }
 }

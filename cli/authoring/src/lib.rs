@@ -12,6 +12,7 @@
 //! ```
 
 mod case;
+mod declared;
 mod expect;
 mod facts;
 mod mutate;
@@ -21,6 +22,7 @@ mod settings;
 mod tell;
 
 pub use case::{Case, parse, parse_one};
+pub use declared::{Given, forgotten, undeclared};
 pub use expect::Expect;
 pub use mutate::{Mutant, Survivor, Tried, mutants, try_mutants};
 pub use place::Mistake;

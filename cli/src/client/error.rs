@@ -57,6 +57,22 @@ impl CallError {
         violations.unwrap_or_default().into_iter().map(|bad| (bad.field, bad.description)).collect()
     }
 
+    /// A detail of the reason, such as the state that stood in the way.
+    pub fn metadata(&self, key: &str) -> Option<String> {
+        self.status.get_details_error_info().and_then(|info| info.metadata.get(key).cloned())
+    }
+
+    /// The same for whoever typed arguments: fields that begin so are also told by the argument that they were said with.
+    pub fn said_with(self, arguments: &[(&str, &str)]) -> anyhow::Error {
+        let fields = self.fields();
+        let ends_with = |field: &str, name: &str| {
+            field.split(['[', ']']).any(|part| format!(".{part}").ends_with(&format!(".{name}")))
+        };
+        let said = arguments.iter().filter(|(name, _)| fields.iter().any(|(field, _)| ends_with(field, name)));
+        let said: String = said.map(|(name, argument)| format!("\n  hint: {name} is {argument}")).collect();
+        anyhow::anyhow!("{self}{said}")
+    }
+
     /// What lies behind the message, each thing said once.
     fn causes(&self) -> String {
         let mut texts = vec![self.status.message().to_owned()];

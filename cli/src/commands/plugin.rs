@@ -18,6 +18,7 @@ mod check;
 mod empty;
 mod form;
 mod governance;
+mod history;
 mod js;
 mod list;
 mod one;
@@ -28,11 +29,14 @@ mod sign;
 mod simulate;
 mod test;
 mod upload;
+mod version;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use linli_kernel::Lang;
 
 use super::output;
 use crate::client::{ConnectArgs, Connection};
@@ -90,7 +94,7 @@ enum Command {
     /// Bring a binding back to what was active before
     Rollback(changes::RollbackArgs),
     /// Show who did what to which rule, and when
-    History(changes::HistoryArgs),
+    History(history::HistoryArgs),
     /// Show the rules of a place and where each comes from
     Effective(governance::EffectiveArgs),
     /// Show what authors are told, such as that a version was quarantined
@@ -114,7 +118,7 @@ struct BuildArgs {
     /// Directory of the rule.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     dir: Option<PathBuf>,
-    /// All Rust plugins: the directories with a plugin.yaml in --plugins.
+    /// All rules of all forms: the directories with a plugin.yaml or a vectors.yaml in --plugins.
     #[arg(long)]
     all: bool,
     /// Where plugins lie.
@@ -123,9 +127,9 @@ struct BuildArgs {
     /// Only the core module, in the target directory: for benchmarks.
     #[arg(long, hide = true, conflicts_with = "all")]
     core: bool,
-    /// Where built rules go.
-    #[arg(long, default_value = "plugins/target/components", value_name = "DIR")]
-    out: PathBuf,
+    /// Where built rules go; left out: target/components beside the rule's directory.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 /// Uploads a rule.
@@ -162,9 +166,12 @@ struct UploadArgs {
 pub async fn run(args: Args, connect: &ConnectArgs) -> Result<ExitCode> {
     let connection = || connect.connect();
     match args.command {
-        Command::New(args) => scaffold::run(&args, &connect.lang),
-        Command::Build(args) => build(args).await,
-        Command::Test(args) => apart(move || test::run(&args)).await,
+        Command::New(args) => scaffold::run(&args, connect.lang.as_deref()),
+        Command::Build(args) => build(args, connect.answers()).await,
+        Command::Test(args) => {
+            let lang = connect.answers();
+            apart(move || test::run(&args, lang)).await
+        }
         Command::Run(args) => {
             let lang = connect.answers();
             apart(move || one::run(&args, lang)).await
@@ -180,7 +187,7 @@ pub async fn run(args: Args, connect: &ConnectArgs) -> Result<ExitCode> {
         Command::Approve(args) => changes::approve(args, &connection()?).await,
         Command::Withdraw(args) => changes::withdraw(args, &connection()?).await,
         Command::Rollback(args) => changes::rollback(args, &connection()?).await,
-        Command::History(args) => changes::history(args, &connection()?).await,
+        Command::History(args) => history::history(args, &connection()?).await,
         Command::Effective(args) => governance::effective(args, &connection()?).await,
         Command::Notices(args) => governance::notices(args, &connection()?).await,
         Command::Release(args) => governance::release(args, &connection()?).await,
@@ -195,15 +202,18 @@ async fn apart(work: impl FnOnce() -> Result<ExitCode> + Send + 'static) -> Resu
     tokio::task::spawn_blocking(work).await.context("the work broke off")?
 }
 
-async fn build(args: BuildArgs) -> Result<ExitCode> {
+async fn build(args: BuildArgs, lang: Lang) -> Result<ExitCode> {
     if let (Some(dir), true) = (args.dir.clone(), args.core) {
         let core = tokio::task::spawn_blocking(move || plugin_build::build_core(&dir)).await.context("building")??;
         output::data(&core.display().to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
     let built = tokio::task::spawn_blocking(move || match args.dir {
-        Some(dir) => form::build(&dir, &args.out).map(|one| vec![one]),
-        None => form::build_all(&args.plugins, &args.out),
+        Some(dir) => form::build(&dir, &form::out(args.out.as_deref(), &dir), lang).map(|one| vec![one]),
+        None => {
+            let out = args.out.unwrap_or_else(|| args.plugins.join("target/components"));
+            form::build_all(&args.plugins, &out, lang)
+        }
     });
     let mut table = output::table(&["rule", "file", "bytes", "sha256"]);
     let built = built.await.context("building")??;
@@ -211,9 +221,8 @@ async fn build(args: BuildArgs) -> Result<ExitCode> {
         let digest = one.digest_sha256_hex.get(..16).unwrap_or_default();
         table.add_row([&one.name, &one.path.display().to_string(), &one.bytes_len.to_string(), digest]);
     }
-    if let Some(one) = built.first() {
-        output::say(format!("built with {}", one.toolchain));
-    }
+    let toolchains: std::collections::BTreeSet<&str> = built.iter().map(|one| one.toolchain.as_str()).collect();
+    toolchains.iter().for_each(|toolchain| output::say(format!("built with {toolchain}")));
     output::data(&table.to_string())?;
     Ok(ExitCode::SUCCESS)
 }

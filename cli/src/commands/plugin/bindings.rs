@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use linli_proto::rules::{
-    ListPluginVersionsRequest, OnFault, PluginVersion, RuleBinding, Setting, UpdateRuleBindingRequest,
+    GetRuleBindingRequest, ListPluginVersionsRequest, OnFault, PluginVersion, RuleBinding, Setting,
+    UpdateRuleBindingRequest,
 };
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
@@ -23,7 +24,8 @@ use crate::commands::resources::types;
     after_help = "Examples:\n  linli plugin activate --binding areas/xinhua/ruleBindings/haircut --version areas/xinhua/pluginVersions/pv-... \\\n    \
                         --hook booking-eligibility --kind haircut --setting per-month=1\n  \
                         linli plugin activate -f profiles/xinhua/rules/bindings.yaml\n\n\
-                        In a file each binding names its plugin (`plugin: haircut`); the newest valid version is taken."
+                        A new binding without --kind applies to every offering. What is left out is not kept from before: `linli plugin stage\n\
+                        active` keeps it. In a file each binding names its plugin (`plugin: haircut`); the newest valid version is taken."
 )]
 pub(super) struct Args {
     /// File of bindings.
@@ -35,8 +37,8 @@ pub(super) struct Args {
     /// The version that is put in force.
     #[arg(long, required_unless_present = "file", value_name = "areas/AREA/pluginVersions/ID")]
     version: Option<String>,
-    /// The hook: booking-eligibility, booking-price, booking-priority, points-award, deliberation-track or deliberation-thresholds.
-    #[arg(long, required_unless_present = "file")]
+    /// The hook, such as booking-eligibility; left out: that of the binding, or the only one that the version has.
+    #[arg(long)]
     hook: Option<String>,
     /// Settings, such as per-month=1 or kinds=[haircut].
     #[arg(long = "setting", value_name = "KEY=VALUE", value_parser = settings::parse)]
@@ -52,24 +54,37 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, connection: &Connection) -> Result<ExitCode> {
     let wanted = match args.file {
         Some(file) => from_file(connection, &file).await?,
-        None => {
-            let on_fault = if args.skip_on_fault { OnFault::Skip } else { OnFault::Deny };
-            let binding = RuleBinding {
-                name: args.binding.unwrap_or_default(),
-                hook: args.hook.unwrap_or_default(),
-                settings: args.settings,
-                kinds: args.kinds,
-                on_fault: on_fault.into(),
-                ..RuleBinding::default()
-            };
-            vec![(binding, args.version.unwrap_or_default())]
-        }
+        None => vec![one(args, connection).await?],
     };
     for (binding, version) in wanted {
         let active = activate(connection, binding, &version).await?;
-        output::data(&format!("{} is in force at {} with {version}", active.name, active.hook))?;
+        let kinds = if active.kinds.is_empty() { "every kind".to_owned() } else { active.kinds.join(", ") };
+        output::data(&format!("{} is in force at {} for {kinds} with {version}", active.name, active.hook))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The binding that the arguments make.
+async fn one(args: Args, connection: &Connection) -> Result<(RuleBinding, String)> {
+    let (name, version) = (args.binding.unwrap_or_default(), args.version.unwrap_or_default());
+    let on_fault = if args.skip_on_fault { OnFault::Skip } else { OnFault::Deny };
+    let known = match &args.hook {
+        Some(_) => String::new(),
+        None => known_hook(&name, connection).await?,
+    };
+    let hook = super::version::hook(args.hook.as_deref(), &known, (&name, &version), connection).await?;
+    let (settings, kinds, on_fault) = (args.settings, args.kinds, on_fault.into());
+    Ok((RuleBinding { name, hook, settings, kinds, on_fault, ..RuleBinding::default() }, version))
+}
+
+/// The hook of a binding; empty where there is none of that name.
+async fn known_hook(name: &str, connection: &Connection) -> Result<String> {
+    let request = GetRuleBindingRequest { name: name.to_owned() };
+    match ask!(connection, "GetRuleBinding", get_rule_binding, request) {
+        Ok(known) => Ok(known.hook),
+        Err(error) if error.code() == tonic::Code::NotFound => Ok(String::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Puts a version in force; the binding is made when it is not there.

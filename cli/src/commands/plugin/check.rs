@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use linli_kernel::Lang;
 use linli_proto::rules::Setting;
-use linli_rules_engine::manifest::{SettingDecl, Text};
+use linli_rules_engine::manifest::{SettingDecl, Text, kind_text};
 use linli_rules_engine::types::SettingValue;
 use linli_rules_engine::validate::{self, Report, ValidateLimits};
+use linli_rules_engine::{Fact, Hook, LoadError};
 
-use super::{form, settings};
+use super::{form, settings, test};
 use crate::commands::output;
 
 /// Checks a component or a table.
@@ -33,7 +34,37 @@ pub(super) async fn run(args: Args, lang: Lang) -> Result<ExitCode> {
     let report = validate::run(&own, &bytes, &ValidateLimits::default(), &given).await;
     let report = report.context("start the child that checks")?;
     output::data(&text(&report, lang))?;
+    if report.is_acceptable() {
+        let warnings = tokio::task::spawn_blocking(move || forgotten(&bytes)).await.context("look at its facts")??;
+        warnings.iter().for_each(output::say);
+    }
     Ok(if report.is_acceptable() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A rule that forgot to declare a fact declines each time, which is acceptable and of no use to anybody.
+fn forgotten(bytes: &[u8]) -> Result<Vec<String>> {
+    let rule = test::load(bytes, Lang::En)?;
+    let warning = |(hook, fact): (Hook, Fact)| {
+        let (hook, fact) = (hook.code(), fact.code());
+        format!(
+            "! {hook} declines each time with missing-fact {fact}: the rule does not declare `{fact}` among its facts"
+        )
+    };
+    Ok(linli_authoring::forgotten(&rule).into_iter().map(warning).collect())
+}
+
+/// What speaks against bytes that do not load, in the words of a report.
+pub(super) fn problems(error: &LoadError, lang: Lang) -> String {
+    let LoadError::Table(problems) = error else { return error.to_string() };
+    let lines = problems.iter().map(|problem| {
+        let message = match lang {
+            Lang::ZhCn => &problem.message_zh,
+            Lang::En => &problem.message_en,
+        };
+        let place = format!("{}:{} {}", problem.line, problem.column, problem.where_);
+        format!("✗ BAD_TABLE ({}): {message}", place.trim_end())
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn text(report: &Report, lang: Lang) -> String {
@@ -47,8 +78,10 @@ fn text(report: &Report, lang: Lang) -> String {
         if !manifest.facts.is_empty() {
             lines.push(format!("facts: {}", manifest.facts.join(", ")));
         }
-        let setting =
-            |decl: &SettingDecl| format!("  {} = {}  {}", decl.key, value_text(&decl.default), both(&decl.label));
+        let setting = |decl: &SettingDecl| {
+            let (default, bounds) = (value_text(&decl.default), kind_text(&decl.kind));
+            format!("  {} = {default}  {bounds}  {}", decl.key, both(&decl.label))
+        };
         lines.extend(manifest.settings.iter().map(setting));
     }
     if !report.hooks.is_empty() {

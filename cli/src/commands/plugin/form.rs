@@ -5,7 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use linli_kernel::Lang;
+use linli_rules_engine::LoadError;
+use linli_rules_engine::table::Table;
 
+use super::check;
 use crate::commands::output;
 use crate::plugin_build::{self, Built};
 
@@ -41,13 +45,28 @@ impl Form {
     }
 }
 
-/// Builds the rule of a directory into `out`.
-pub(super) fn build(dir: &Path, out: &Path) -> Result<Built> {
+/// Where the built rule of a directory goes unless said otherwise: beside what is built of its neighbours.
+pub(super) fn out(said: Option<&Path>, dir: &Path) -> PathBuf {
+    let neighbours = || dir.canonicalize().ok()?.parent().map(|plugins| plugins.join("target/components"));
+    let shown = |out: PathBuf| {
+        let here = std::env::current_dir().ok().and_then(|here| here.canonicalize().ok());
+        here.and_then(|here| out.strip_prefix(here).ok().map(Path::to_owned)).unwrap_or(out)
+    };
+    said.map(Path::to_owned).or_else(|| neighbours().map(shown)).unwrap_or_else(|| "plugins/target/components".into())
+}
+
+/// Builds the rule of a directory into `out`; a table that would not be accepted is not.
+pub(super) fn build(dir: &Path, out: &Path, lang: Lang) -> Result<Built> {
     match Form::of(dir)? {
         Form::Rust => plugin_build::build(dir, out),
         Form::Js => super::js::build(dir, out),
         Form::Table => {
-            let bytes = pack(&dir.join(TABLE))?;
+            let path = dir.join(TABLE);
+            let bytes = pack(&path)?;
+            Table::parse(&bytes).map_err(|problems| {
+                let error = LoadError::Table(problems);
+                anyhow::anyhow!("{}: this table is not built\n{}", path.display(), check::problems(&error, lang))
+            })?;
             let name = name_of(dir)?;
             plugin_build::keep(&name, "yaml", &bytes, out, "the table's own text".to_owned())
         }
@@ -55,7 +74,7 @@ pub(super) fn build(dir: &Path, out: &Path) -> Result<Built> {
 }
 
 /// Builds every rule below `plugins`: the Rust crates in one run of cargo, then the others, sorted by name.
-pub(super) fn build_all(plugins: &Path, out: &Path) -> Result<Vec<Built>> {
+pub(super) fn build_all(plugins: &Path, out: &Path, lang: Lang) -> Result<Vec<Built>> {
     let mut built = plugin_build::build_all(plugins, out)?;
     let entries = fs::read_dir(plugins).with_context(|| plugins.display().to_string())?;
     for dir in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
@@ -65,10 +84,10 @@ pub(super) fn build_all(plugins: &Path, out: &Path) -> Result<Vec<Built>> {
         }
         match Form::of(&dir)? {
             Form::Rust => {}
-            Form::Table => built.push(build(&dir, out)?),
+            Form::Table => built.push(build(&dir, out, lang)?),
             // Nothing else waits for the tools of scripts: a machine without them builds the rest.
             Form::Js => match super::js::ready(&dir) {
-                Ok(()) => built.push(build(&dir, out)?),
+                Ok(()) => built.push(build(&dir, out, lang)?),
                 Err(error) => output::say(format!("! left out: {error:#}")),
             },
         }

@@ -1,16 +1,18 @@
 //! What is in force and what authors are told: `effective`, `notices`, `release`, `policy`. Never: puts anything in force.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use linli_kernel::Lang;
 use linli_proto::rules::{
-    GetEffectiveRulesRequest, GetRulesPolicyRequest, ListPluginNoticesRequest, OnFault, ReleasePluginVersionRequest,
-    RulesPolicy, UpdateRulesPolicyRequest,
+    EffectiveRule, GetEffectiveRulesRequest, GetRulesPolicyRequest, ListPluginNoticesRequest, ListRuleChangesRequest,
+    OnFault, PluginVersion, PluginVersionState, ReleasePluginVersionRequest, RuleBinding, RulesPolicy,
+    UpdateRulesPolicyRequest,
 };
 use uuid::Uuid;
 
-use super::{changes, settings};
+use super::{history, settings, version, when};
 use crate::client::Connection;
 use crate::commands::output;
 
@@ -25,14 +27,15 @@ pub(super) struct EffectiveArgs {
     /// One hook only.
     #[arg(long, default_value = "")]
     hook: String,
-    /// Kind of the offering or topic, or id of the award binding; left out: rules for all kinds.
+    /// Kind of the offering or topic, or id of the award binding; left out: rules of all kinds.
     #[arg(long, default_value = "")]
     kind: String,
 }
 
 pub(super) async fn effective(args: EffectiveArgs, connection: &Connection) -> Result<ExitCode> {
     let area = args.area.clone();
-    let request = GetEffectiveRulesRequest { parent: args.area, hook: args.hook, kind: args.kind };
+    let any_kind = args.kind.is_empty();
+    let request = GetEffectiveRulesRequest { parent: args.area, hook: args.hook, kind: args.kind, any_kind };
     let found = ask!(connection, "GetEffectiveRules", get_effective_rules, request)?;
     if found.rules.is_empty() {
         output::say(format!(
@@ -40,7 +43,8 @@ pub(super) async fn effective(args: EffectiveArgs, connection: &Connection) -> R
         ));
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = output::table(&["hook", "rule", "from", "binding", "settings", "kinds", "on fault", "beside it"]);
+    let known = version::known(found.rules.iter().flat_map(versions_of), connection).await;
+    let mut table = output::table(&["hook", "rule", "state", "from", "binding", "settings", "kinds", "on fault"]);
     for rule in &found.rules {
         let binding = rule.rule_binding.clone().unwrap_or_default();
         let from = if rule.source == area { "here".to_owned() } else { rule.source.clone() };
@@ -48,18 +52,64 @@ pub(super) async fn effective(args: EffectiveArgs, connection: &Connection) -> R
             OnFault::Skip => "skipped",
             OnFault::Deny | OnFault::Unspecified => "refused",
         };
-        let trial = binding.candidate.as_ref().map_or_else(String::new, |candidate| {
-            format!("{} {}", changes::stage_word(candidate.stage()), candidate.plugin_version)
-        });
         let given = binding.settings.iter().map(settings::text).collect::<Vec<_>>().join("\n");
         let kinds = if binding.kinds.is_empty() { "all".to_owned() } else { binding.kinds.join(" ") };
-        table.add_row([&binding.hook, &rule.title, &from, &binding.name, &given, &kinds, on_fault, &trial]);
+        let state = state_text(&binding, &known);
+        table.add_row([&binding.hook, &rule.title, &state, &from, &binding.name, &given, &kinds, on_fault]);
     }
     output::data(&table.to_string())?;
     if !found.facts.is_empty() {
         output::say(format!("They are told: {}.", found.facts.join(", ")));
     }
+    for line in scheduled(&area, connection).await {
+        output::say(line);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn versions_of(rule: &EffectiveRule) -> Vec<&str> {
+    let Some(binding) = &rule.rule_binding else { return Vec::new() };
+    let tried = binding.candidate.as_ref().map(|candidate| candidate.plugin_version.as_str());
+    [Some(binding.plugin_version.as_str()), tried].into_iter().flatten().collect()
+}
+
+/// Whether a binding is obeyed, and what is tried beside it or alone.
+fn state_text(binding: &RuleBinding, known: &HashMap<String, PluginVersion>) -> String {
+    let quarantined = |version: &str| {
+        let state = known.get(version).map(PluginVersion::state);
+        if state == Some(PluginVersionState::Quarantined) { ", quarantined" } else { "" }
+    };
+    let own = match (binding.disabled, &binding.candidate) {
+        (false, _) => format!("in force{}", quarantined(&binding.plugin_version)),
+        (true, Some(_)) => "only tried".to_owned(),
+        (true, None) => "off".to_owned(),
+    };
+    let Some(candidate) = &binding.candidate else { return own };
+    let share = match candidate.canary_permille {
+        0 => String::new(),
+        permille => format!(" {} of the residents", history::percent(permille)),
+    };
+    let stage = history::stage_word(candidate.stage());
+    format!("{own}\n{stage}{share}: {}{}", candidate.plugin_version, quarantined(&candidate.plugin_version))
+}
+
+/// What waits for its date or for a second person; nothing where the caller may not know.
+async fn scheduled(area: &str, connection: &Connection) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (state, word) in [("SCHEDULED", "comes"), ("PENDING_APPROVAL", "waits for a second person, then comes")] {
+        let filter = format!("state = RULE_CHANGE_STATE_{state}");
+        let request = ListRuleChangesRequest { parent: area.to_owned(), filter, page_size: 20, ..Default::default() };
+        let Ok(page) = ask!(connection, "ListRuleChanges", list_rule_changes, request) else { return lines };
+        lines.extend(page.rule_changes.iter().map(|change| {
+            let from = change
+                .effective_time
+                .as_ref()
+                .map_or_else(|| " at once".to_owned(), |at| format!(" {}", when::time(at)));
+            let binding = change.rule_binding.as_ref().map(|binding| binding.name.as_str()).unwrap_or_default();
+            format!("{} of {binding} {word}{from}: {}", history::stage_word(change.stage()), change.name)
+        }));
+    }
+    lines
 }
 
 /// Shows what authors are told.
@@ -87,7 +137,7 @@ pub(super) async fn notices(args: NoticesArgs, connection: &Connection) -> Resul
     for notice in &page.plugin_notices {
         let reason = notice.reason.clone().unwrap_or_default();
         let what = if reason.message.is_empty() { reason.code } else { reason.message };
-        let when = notice.create_time.as_ref().map(changes::time).unwrap_or_default();
+        let when = notice.create_time.as_ref().map(when::time).unwrap_or_default();
         table.add_row([&when, &notice.plugin_version, &notice.author, &what]);
     }
     output::data(&table.to_string())?;
@@ -125,6 +175,7 @@ pub(super) async fn release(args: ReleaseArgs, connection: &Connection) -> Resul
 #[command(after_help = "Examples:\n  linli plugin policy areas/xinhua\n  \
     linli plugin policy areas/xinhua --second-person on --signature on --source 'charter of 2026, article 12'\n  \
     linli plugin policy areas/xinhua --quarantine-faults 5 --quarantine-minutes 30\n\n\
+    Everybody who reads rules may look; only an operator may change it, so that who changes rules does not say who must agree.\n\
     Keys that are trusted: `linli plugin keygen`, then `linli apply`; `linli list authorKeys --parent areas/xinhua`.")]
 pub(super) struct PolicyArgs {
     /// The area.
@@ -173,7 +224,16 @@ pub(super) async fn policy(args: PolicyArgs, connection: &Connection) -> Result<
         request_id: Uuid::new_v4().to_string(),
         ..UpdateRulesPolicyRequest::default()
     };
-    let changed = ask!(connection, "UpdateRulesPolicy", update_rules_policy, request)?;
+    let changed = ask!(connection, "UpdateRulesPolicy", update_rules_policy, request);
+    let changed = changed.map_err(|error| {
+        error.said_with(&[
+            ("second_person_required", "--second-person"),
+            ("signature_required", "--signature"),
+            ("quarantine_faults", "--quarantine-faults"),
+            ("quarantine_window_min", "--quarantine-minutes"),
+            ("source", "--source"),
+        ])
+    })?;
     output::data(&policy_text(&changed, connection.lang()))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -210,6 +270,8 @@ fn switch(text: &str) -> Result<bool, String> {
 
 #[cfg(test)]
 mod tests {
+    use linli_proto::rules::{RuleCandidate, RuleStage};
+
     use super::*;
 
     #[test]
@@ -219,5 +281,23 @@ mod tests {
         assert!(told.contains("approve what is obeyed: yes") && told.contains("10 faults within 10 minutes"), "{told}");
         assert!(!told.contains("rests on"), "{told}");
         assert!(policy_text(&policy, Lang::ZhCn).contains("第二人同意：是"));
+    }
+
+    #[test]
+    fn what_is_only_tried_or_quarantined_is_not_shown_as_in_force() {
+        let candidate = RuleCandidate {
+            plugin_version: "new".into(),
+            stage: RuleStage::Canary.into(),
+            canary_permille: 105,
+            ..RuleCandidate::default()
+        };
+        let bad = PluginVersion { state: PluginVersionState::Quarantined.into(), ..PluginVersion::default() };
+        let known = HashMap::from([("old".to_owned(), bad)]);
+        let binding =
+            RuleBinding { plugin_version: "old".into(), candidate: Some(candidate), ..RuleBinding::default() };
+        assert_eq!(state_text(&binding, &known), "in force, quarantined\ncanary 10.5% of the residents: new");
+        let tried = RuleBinding { disabled: true, ..binding };
+        assert!(state_text(&tried, &known).starts_with("only tried\ncanary"));
+        assert_eq!(state_text(&RuleBinding { candidate: None, ..tried }, &known), "off");
     }
 }

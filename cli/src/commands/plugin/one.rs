@@ -10,6 +10,7 @@ use linli_authoring::{Case, Rule, ask};
 use linli_kernel::Lang;
 use linli_proto::rules::Setting;
 use linli_rules_engine::Hook;
+use linli_rules_engine::manifest::{Misfit, WrongSetting, kind_text};
 use linli_rules_engine::types::Context;
 
 use super::{empty, form, settings, test};
@@ -41,7 +42,7 @@ fn hook(text: &str) -> Result<Hook, String> {
 }
 
 pub(super) fn run(args: &RunArgs, lang: Lang) -> Result<ExitCode> {
-    let rule = test::load(&form::packed(&args.file)?)?;
+    let rule = test::load(&form::packed(&args.file)?, lang)?;
     let (file, text) = match &args.facts {
         Some(path) => {
             (path.display().to_string(), fs::read_to_string(path).with_context(|| path.display().to_string())?)
@@ -53,13 +54,8 @@ pub(super) fn run(args: &RunArgs, lang: Lang) -> Result<ExitCode> {
     let mut context = rule.context(&file, &case).map_err(|wrong| test::mistakes(&wrong))?;
     let given: Vec<_> = args.settings.iter().filter_map(settings::native).collect();
     let pairs = given.iter().map(|setting| (setting.key.as_str(), Some(&setting.value)));
-    if let Some(misfit) = rule.plugin().manifest().misfits(pairs).first() {
-        anyhow::bail!(
-            "--setting {}: the rule does not take it; see `linli plugin validate {}`",
-            misfit.key,
-            args.file.display()
-        );
-    }
+    let misfits = rule.plugin().manifest().misfits(pairs);
+    ensure!(misfits.is_empty(), "{}", misfits.iter().map(|one| misfit(&rule, one)).collect::<Vec<_>>().join("\n"));
     for setting in given {
         context
             .settings
@@ -74,8 +70,26 @@ pub(super) fn run(args: &RunArgs, lang: Lang) -> Result<ExitCode> {
             output::say(rule.plugin().manifest().render(why, lang.tag()));
         }
     }
+    if let Some(told) = test::thrown(&rule, &ran) {
+        output::say(told);
+    }
     output::say(test::fuel(&ran).trim());
     Ok(if ran.came.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is wrong with a setting, and what would be right.
+fn misfit(rule: &Rule, misfit: &Misfit<'_>) -> String {
+    let what = match misfit.what {
+        WrongSetting::Kind(kind) => format!("{} is wanted", kind_text(kind)),
+        WrongSetting::Repeated => "it is given twice".to_owned(),
+        WrongSetting::Unknown => {
+            let known = rule.plugin().manifest().settings.iter();
+            let known: Vec<String> = known.map(|decl| format!("{} {}", decl.key, kind_text(&decl.kind))).collect();
+            let known = if known.is_empty() { "none at all".to_owned() } else { known.join(", ") };
+            format!("the rule has no such setting; it has {known}")
+        }
+    };
+    format!("--setting {}: {what}", misfit.key)
 }
 
 /// Measures fresh evaluations of a rule.
@@ -97,7 +111,7 @@ pub(super) struct BenchArgs {
 
 pub(super) fn bench(args: &BenchArgs) -> Result<ExitCode> {
     let bytes = form::packed(&args.file)?;
-    let rule = test::load(&bytes)?;
+    let rule = test::load(&bytes, Lang::En)?;
     let cases = bench_cases(args, &rule)?;
     ensure!(!cases.is_empty(), "there is no question to ask");
     let floor = empty::rule(&rule)?;

@@ -32,7 +32,7 @@ const TABLE: &[(&str, &str)] = &[
 #[command(
     after_help = "Examples:\n  linli plugin new queue-by-age                  # Rust: plugins/queue-by-age, a member of the workspace there\n  \
                         linli plugin new monthly-quota --lang table    # a table: no compiler needed\n  \
-                        linli plugin new tea-price --lang js\n\n\
+                        linli plugin new elders-desk --lang js\n\n\
                         Each builds and passes its own vectors.yaml as it is written; nothing is fetched."
 )]
 pub(super) struct Args {
@@ -43,7 +43,7 @@ pub(super) struct Args {
     plugins: PathBuf,
 }
 
-pub(super) fn run(args: &Args, lang: &str) -> Result<ExitCode> {
+pub(super) fn run(args: &Args, lang: Option<&str>) -> Result<ExitCode> {
     let form = form_of(lang);
     let dir = write(&args.name, form, &args.plugins)?;
     let (plugins, shown) = (args.plugins.display(), dir.display());
@@ -61,10 +61,10 @@ pub(super) fn run(args: &Args, lang: &str) -> Result<ExitCode> {
 }
 
 /// How the rule is written: said with the argument for the language of answers, of which none is a language of rules.
-fn form_of(lang: &str) -> Form {
+fn form_of(lang: Option<&str>) -> Form {
     match lang {
-        "js" => Form::Js,
-        "table" => Form::Table,
+        Some("js") => Form::Js,
+        Some("table") => Form::Table,
         _ => Form::Rust,
     }
 }

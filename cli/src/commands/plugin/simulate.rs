@@ -13,8 +13,8 @@ use serde_json::json;
 use tonic::Code;
 use uuid::Uuid;
 
-use super::{changes, operation, settings};
-use crate::client::Connection;
+use super::{operation, settings, version, when};
+use crate::client::{CallError, Connection};
 use crate::commands::output::{self, Format};
 
 /// Replays what was decided with and without a candidate.
@@ -30,7 +30,7 @@ pub(super) struct Args {
     /// The candidate.
     #[arg(long, value_name = "areas/AREA/pluginVersions/ID")]
     version: String,
-    /// The hook; needed for a new binding.
+    /// The hook; left out: that of the binding, or the only one that the version has.
     #[arg(long)]
     hook: Option<String>,
     /// Settings; left out: those of the binding.
@@ -40,10 +40,10 @@ pub(super) struct Args {
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<String>,
     /// Decisions from then on, such as 2026-04-01.
-    #[arg(long, value_parser = changes::at, value_name = "DATE")]
+    #[arg(long, value_parser = when::at, value_name = "DATE")]
     from: Timestamp,
     /// Decisions before then; left out: until now.
-    #[arg(long, value_parser = changes::at, value_name = "DATE")]
+    #[arg(long, value_parser = when::at, value_name = "DATE")]
     to: Option<Timestamp>,
     /// Newest decisions that are replayed at most.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100_000))]
@@ -62,7 +62,7 @@ pub(super) async fn run(args: Args, connection: &Connection) -> Result<ExitCode>
         max_cases: args.most,
         request_id: Uuid::new_v4().to_string(),
     };
-    let begun = ask!(connection, "SimulateRule", simulate_rule, request)?;
+    let begun = ask!(connection, "SimulateRule", simulate_rule, request).map_err(named)?;
     let bar = output::progress(usize::try_from(args.most)?, "decisions replayed");
     let ended = operation::wait(connection, begun, operation::ONE_HOUR, Duration::from_secs(1), |running| {
         let metadata =
@@ -92,15 +92,13 @@ async fn candidate(args: &Args, connection: &Connection) -> Result<RuleBinding> 
     let request = GetRuleBindingRequest { name: args.binding.clone() };
     let known = match ask!(connection, "GetRuleBinding", get_rule_binding, request) {
         Ok(known) => known,
-        Err(error) if error.code() == Code::NotFound && args.hook.is_some() => RuleBinding::default(),
-        Err(error) if error.code() == Code::NotFound => {
-            return Err(error).context("for a binding that is not there yet, say at which --hook");
-        }
+        Err(error) if error.code() == Code::NotFound => RuleBinding::default(),
         Err(error) => return Err(error.into()),
     };
+    let names = (args.binding.as_str(), args.version.as_str());
     Ok(RuleBinding {
         name: args.binding.clone(),
-        hook: args.hook.clone().unwrap_or(known.hook),
+        hook: version::hook(args.hook.as_deref(), &known.hook, names, connection).await?,
         plugin_version: args.version.clone(),
         settings: if args.settings.is_empty() { known.settings } else { args.settings.clone() },
         kinds: if args.kinds.is_empty() { known.kinds } else { args.kinds.clone() },
@@ -109,8 +107,44 @@ async fn candidate(args: &Args, connection: &Connection) -> Result<RuleBinding> 
     })
 }
 
+/// An error that names fields by the arguments that they were said with.
+fn named(error: CallError) -> anyhow::Error {
+    // An empty window is told of its end, which nobody need have said.
+    error.said_with(&[
+        ("start_time", "--from"),
+        ("end_time", "--to (left out: now); decisions lie between --from and --to"),
+        ("max_cases", "--most"),
+        ("settings", "--setting"),
+        ("kinds", "--kind"),
+        ("hook", "--hook"),
+        ("plugin_version", "--version"),
+    ])
+}
+
+/// What stands where a number is about fewer than five people, none included.
+const FEW: &str = "<5";
+
+/// How much was replayed and came out the same, with nothing that a hidden number would contradict.
+fn head(report: &SimulationReport) -> String {
+    let few = report.unchanged == FEW || report.changed.iter().any(|change| change.count == FEW);
+    match (report.cases, report.changed.is_empty()) {
+        (0, true) => {
+            "There were no decisions at this hook in the window, or too few to tell of (fewer than 5 people). \
+                      Try an earlier --from, or another --kind."
+                .to_owned()
+        }
+        (0, false) => format!("Only groups of fewer than 5 people were replayed; they are shown as {FEW}."),
+        (cases, _) if few => format!(
+            "{cases} decisions replayed, {} come out the same; groups of fewer than 5 people are shown as {FEW} and are \
+             not among the {cases}",
+            report.unchanged
+        ),
+        (cases, _) => format!("{cases} decisions replayed, {} come out the same", report.unchanged),
+    }
+}
+
 fn text(report: &SimulationReport) -> String {
-    let mut told = format!("{} decisions replayed, {} come out the same", report.cases, report.unchanged);
+    let mut told = head(report);
     if report.not_replayable > 0 {
         told.push_str(&format!(
             "\n{} could not be replayed: the facts that the candidate needs were not asked for then",
@@ -120,13 +154,11 @@ fn text(report: &SimulationReport) -> String {
     if report.truncated {
         told.push_str("\nThe window held more decisions: replay them with --most, or in smaller windows.");
     }
-    if report.cases == 0 && report.changed.is_empty() {
-        return format!(
-            "{told}\nThere were no decisions at this hook in the window, or too few to tell of. Try an earlier --from."
-        );
-    }
     if report.changed.is_empty() {
-        return format!("{told}\nThe candidate changes nothing.");
+        if report.cases > 0 {
+            told.push_str("\nThe candidate changes none of them.");
+        }
+        return told;
     }
     let mut counts = output::table(&["count", "was", "would be", "reason"]);
     for change in &report.changed {
@@ -163,13 +195,31 @@ mod tests {
 
     use super::*;
 
+    fn report(cases: i32, unchanged: &str, changed: &[&str]) -> SimulationReport {
+        let count = |count: &&str| OutcomeCount {
+            was: "allow".into(),
+            would: "deny".into(),
+            reason: "quota".into(),
+            count: (*count).into(),
+        };
+        let changed = changed.iter().map(count).collect();
+        SimulationReport { cases, unchanged: unchanged.into(), changed, ..Default::default() }
+    }
+
     #[test]
-    fn a_report_says_how_much_changes_and_hides_small_groups() {
-        let count =
-            OutcomeCount { was: "allow".into(), would: "deny".into(), reason: "quota".into(), count: "<5".into() };
-        let report = SimulationReport { cases: 40, unchanged: "37".into(), changed: vec![count], ..Default::default() };
-        let told = text(&report);
-        assert!(told.contains("40 decisions replayed, 37 come out the same") && told.contains("<5"), "{told}");
-        assert!(text(&SimulationReport::default()).contains("Try an earlier --from"));
+    fn a_report_says_how_much_changes_and_no_hidden_number_contradicts_it() {
+        let told = text(&report(18, "18", &["<5"]));
+        assert!(told.starts_with("18 decisions replayed, 18 come out the same; groups of fewer than 5"), "{told}");
+        let told = text(&report(40, "33", &["7"]));
+        assert!(told.starts_with("40 decisions replayed, 33 come out the same\n") && !told.contains('<'), "{told}");
+        assert!(text(&report(0, "<5", &["<5"])).starts_with("Only groups of fewer than 5 people"));
+        assert!(text(&report(12, "12", &[])).contains("changes none of them"));
+    }
+
+    #[test]
+    fn of_an_empty_window_nothing_is_counted() {
+        let told = text(&report(0, "<5", &[]));
+        assert!(told.starts_with("There were no decisions") && told.contains("--from"), "{told}");
+        assert!(!told.contains("replayed"), "{told}");
     }
 }

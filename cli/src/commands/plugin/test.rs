@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use linli_authoring::{Case, Mistake, Ran, Rule, Tried};
+use linli_kernel::Lang;
 use linli_rules_engine::types::Context;
+use linli_rules_engine::{Fault, Kind};
 
-use super::form;
+use super::{check, form};
 use crate::commands::output;
 
 /// Runs the cases of a rule.
@@ -32,27 +34,28 @@ pub(super) struct Args {
     /// The cases; left out: vectors.yaml beside the rule.
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
-    /// Where a component goes that is built.
-    #[arg(long, default_value = "plugins/target/components", value_name = "DIR")]
-    out: PathBuf,
+    /// Where a component goes that is built; left out: target/components beside the rule's directory.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Fails when a changed setting goes unnoticed.
     #[arg(long)]
     strict: bool,
 }
 
-pub(super) fn run(args: &Args) -> Result<ExitCode> {
+pub(super) fn run(args: &Args, lang: Lang) -> Result<ExitCode> {
     let path = args.cases.clone().unwrap_or_else(|| args.dir.join("vectors.yaml"));
     let text = fs::read_to_string(&path).with_context(|| {
         format!("{}: no cases there; begin with the example in `linli plugin test --help`", path.display())
     })?;
     let file = path.display().to_string();
     let cases = linli_authoring::parse(&file, &text).map_err(|wrong| mistakes(&wrong))?;
-    let rule = load(&bytes(args)?)?;
+    let rule = load(&bytes(args, lang)?, lang)?;
     let cases = with_contexts(&rule, &file, cases)?;
 
     let ran: Vec<Ran> = cases.iter().map(|(case, context)| linli_authoring::ask(&rule, context, case)).collect();
     let failed = ran.iter().filter(|ran| !ran.passed).count();
-    let mut lines: Vec<String> = cases.iter().zip(&ran).map(|((case, _), ran)| line(&file, case, ran, &text)).collect();
+    let mut lines: Vec<String> =
+        cases.iter().zip(&ran).map(|((case, _), ran)| line(&file, &rule, case, ran, &text)).collect();
     if failed > 0 {
         lines.push(format!("\n{failed} of {} cases failed", cases.len()));
         output::data(&lines.join("\n"))?;
@@ -65,18 +68,19 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     Ok(if args.strict && !tried.survivors.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn bytes(args: &Args) -> Result<Vec<u8>> {
+fn bytes(args: &Args, lang: Lang) -> Result<Vec<u8>> {
     match &args.file {
         Some(file) => form::packed(file),
-        None => form::packed(&form::build(&args.dir, &args.out)?.path),
+        None => form::packed(&form::build(&args.dir, &form::out(args.out.as_deref(), &args.dir), lang)?.path),
     }
 }
 
 /// Loads a rule as the server would.
-pub(super) fn load(bytes: &[u8]) -> Result<Rule> {
+pub(super) fn load(bytes: &[u8], lang: Lang) -> Result<Rule> {
     Rule::load(bytes).map_err(|error| {
         anyhow::anyhow!(
-            "the rule cannot be loaded: {error}\nSee everything that speaks against it: linli plugin validate FILE"
+            "the rule cannot be loaded:\n{}\nSee everything that speaks against it: linli plugin validate FILE",
+            check::problems(&error, lang)
         )
     })
 }
@@ -99,13 +103,28 @@ pub(super) fn with_contexts(rule: &Rule, file: &str, cases: Vec<Case>) -> Result
     if wrong.is_empty() { Ok(found) } else { bail!("{}", mistakes(&wrong)) }
 }
 
-fn line(file: &str, case: &Case, ran: &Ran, text: &str) -> String {
+fn line(file: &str, rule: &Rule, case: &Case, ran: &Ran, text: &str) -> String {
     let fuel = fuel(ran);
-    if ran.passed {
-        return format!("✓ {}{fuel}", case.name);
-    }
-    let expected = expected(text, case.line);
-    format!("✗ {}  ({file}:{}){fuel}\n    expected {expected}\n    got      {}", case.name, case.line, ran.told())
+    let mut lines = vec![if ran.passed {
+        format!("✓ {}{fuel}", case.name)
+    } else {
+        let expected = expected(text, case.line);
+        format!("✗ {}  ({file}:{}){fuel}\n    expected {expected}\n    got      {}", case.name, case.line, ran.told())
+    }];
+    lines.extend(thrown(rule, ran).filter(|_| !ran.passed).map(|told| format!("    {told}")));
+    lines.extend(linli_authoring::undeclared(rule, case).into_iter().map(|given| {
+        let fact = given.fact.code();
+        format!("    ! the case gives {}, but the rule does not declare `{fact}`, so it is not told", given.path)
+    }));
+    lines.join("\n")
+}
+
+/// What a trap of a script means, whose engine says no more.
+pub(super) fn thrown(rule: &Rule, ran: &Ran) -> Option<&'static str> {
+    let trapped = matches!(ran.came, Err(Fault::Trap(_))) && rule.plugin().kind() == Kind::Script;
+    trapped.then_some(
+        "the script threw an exception that is no refusal: import the rule in Node.js and call the hook there to read it",
+    )
 }
 
 /// What a call took of its budget, with a word of warning from half of it on.
