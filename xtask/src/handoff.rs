@@ -9,8 +9,10 @@ pub(crate) struct Handoff {
     pub(crate) address: String,
     /// Certificate of the authority that signed the server's.
     pub(crate) ca: PathBuf,
-    /// Bearer token.
+    /// Bearer token of a resident.
     pub(crate) token: String,
+    /// Bearer token of the operator.
+    pub(crate) operator: String,
 }
 
 /// Gathers the three from lines as they come.
@@ -19,6 +21,7 @@ pub(crate) struct Listener {
     address: Option<String>,
     ca: Option<PathBuf>,
     token: Option<String>,
+    operator: Option<String>,
 }
 
 impl Listener {
@@ -32,13 +35,21 @@ impl Listener {
                 let address = rest.split('/').next().unwrap_or_default();
                 self.address.get_or_insert_with(|| address.trim_end_matches(['.', ',']).to_owned());
             }
+            if let Some(token) = word.strip_prefix("LINLI_TOKEN=") {
+                self.operator.get_or_insert_with(|| token.to_owned());
+            }
             match (word.trim_end_matches(':'), next) {
                 ("--cacert", Some(path)) => drop(self.ca.get_or_insert_with(|| path.into())),
                 ("Bearer", Some(token)) => drop(self.token.get_or_insert_with(|| token.to_owned())),
                 _ => {}
             }
         }
-        Some(Handoff { address: self.address.clone()?, ca: self.ca.clone()?, token: self.token.clone()? })
+        Some(Handoff {
+            address: self.address.clone()?,
+            ca: self.ca.clone()?,
+            token: self.token.clone()?,
+            operator: self.operator.clone()?,
+        })
     }
 }
 
@@ -47,14 +58,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_call_says_everything() {
+    fn the_example_call_and_the_exports_say_everything() {
         let mut listener = Listener::default();
         assert_eq!(listener.hear("The suite listens. Try:"), None);
         assert_eq!(listener.hear("buf curl --cacert data/ca.pem \\"), None);
         assert_eq!(listener.hear("  --header \"authorization: Bearer abc.def-g\" \\"), None);
-        let found = listener.hear("  https://127.0.0.1:8443/linli.booking.v1.BookingService/ListOfferings");
-        let expected =
-            Handoff { address: "127.0.0.1:8443".into(), ca: "data/ca.pem".into(), token: "abc.def-g".into() };
+        assert_eq!(listener.hear("  https://127.0.0.1:8443/linli.booking.v1.BookingService/ListOfferings"), None);
+        let found = listener.hear("  export LINLI_TOKEN=hij.klm-n");
+        let expected = Handoff {
+            address: "127.0.0.1:8443".into(),
+            ca: "data/ca.pem".into(),
+            token: "abc.def-g".into(),
+            operator: "hij.klm-n".into(),
+        };
         assert_eq!(found, Some(expected));
     }
 }

@@ -1,5 +1,5 @@
 //! Clients that are not ours, against `linli demo --keep`: `tests/python/story.py`, which knows nothing but reflection, and the
-//! calls that README shows, with buf.
+//! calls that README shows, with buf; and whoever walks the tutorials of docs/plugins.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Stdio};
@@ -34,7 +34,10 @@ pub(crate) fn play(repo: &Repo) -> Result<()> {
     run(story.env("LINLI_TOKEN", &handoff.token))?;
     let mut calls = repo.command("tests/readme_calls.sh");
     calls.env("LINLI_ADDRESS", format!("https://{}", handoff.address)).env("LINLI_CA", &handoff.ca);
-    run(calls.env("LINLI_TOKEN", &handoff.token))
+    run(calls.env("LINLI_TOKEN", &handoff.token))?;
+    let mut tutorials = repo.command("tests/tutorials.sh");
+    tutorials.env("LINLI_SERVER", format!("https://{}", handoff.address)).env("LINLI_CA", &handoff.ca);
+    run(tutorials.env("LINLI_TOKEN", &handoff.operator).env("RESIDENT_TOKEN", &handoff.token))
 }
 
 /// The suite; stopped when dropped.

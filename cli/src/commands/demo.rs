@@ -180,8 +180,9 @@ async fn keep(suite: &Suite, guest: &Guest) -> Result<()> {
          and book the next haircut; sent twice, it books once:\n\n  {call} \\\n    \
          -d '{{\"parent\": \"areas/xinhua\", \"booking\": {{\"slot\": \"{haircut}\"}}, \"request_id\": \"{}\"}}' \\\n    \
          {booking}/CreateBooking\n\n\
-         The operator's token, for `linli` itself:\n\n  export LINLI_SERVER=https://{address} LINLI_CA={certificate}\n  \
-         export LINLI_TOKEN={operator}\n",
+         For `linli` as the operator, and the resident's token, as in docs/plugins:\n\n  \
+         export LINLI_SERVER=https://{address} LINLI_CA={certificate}\n  \
+         export LINLI_TOKEN={operator}\n  export RESIDENT_TOKEN={token}\n",
         uuid::Uuid::new_v4(),
     ));
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
