@@ -66,6 +66,11 @@ impl Terminal {
         run(linli().args(args).args(["--server", &self.server, "--token", &self.token]))
     }
 
+    /// Runs with other words for the token.
+    pub(crate) fn run_as(&self, variable: &str, args: &[&str]) -> Ran {
+        run(linli().args(args).args(["--server", &self.server]).env("LINLI_TOKEN", variable))
+    }
+
     /// Runs what must succeed; answers its output.
     pub(crate) fn says(&self, args: &[&str]) -> String {
         let ran = self.run(args);
@@ -186,6 +191,18 @@ fn reads_in_every_form(terminal: &Terminal, engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_wins_over_a_variable_and_plain_http_to_a_gateway_with_tls_is_told() {
+    let suite = TestSuite::start(Engine::Sqlite).await.expect("the suite starts");
+    let terminal = Terminal::operator(&suite);
+    let file = document(&suite.config.data_dir, "token", &terminal.token);
+    let listed = terminal.run_as("not.a.token", &["list", "areas", "--token-file", &file]);
+    assert!(listed.ok, "{listed:?}");
+    assert!(!terminal.run_as("not.a.token", &["list", "areas"]).ok, "the variable counts where nothing is typed");
+    assert!(terminal.run_as(&terminal.token, &["list", "areas"]).ok);
+    suite.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_community_is_applied_imported_and_read_and_is_as_it_states_itself() {
     for engine in engines() {
         let suite = TestSuite::start(engine).await.expect("the suite starts");
@@ -290,6 +307,13 @@ async fn a_plugin_goes_into_force_and_verify_tells_by_its_exit_code_what_is_brok
         assert!(!err.is_empty(), "{engine:?}");
 
         let booked = two_haircuts(&suite).await;
+        let award = terminal.names("awards").remove(0);
+        let told = terminal.says(&["decision", "explain", &award]);
+        assert!(
+            told.contains("What thanks does this earn?") && told.contains("20 minutes served"),
+            "{engine:?}: {told}"
+        );
+        assert!(told.contains("rule \"") && told.contains("points"), "{engine:?}: {told}");
         let whole = terminal.says(&["verify", "--area", AREA, "-o", "json"]);
         let whole: Vec<serde_json::Value> = serde_json::from_str(&whole).expect("JSON");
         assert!(whole.iter().any(|check| check["invariant"] == "suite.service-is-thanked" && check["checked"] == 2));

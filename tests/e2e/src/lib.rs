@@ -19,6 +19,8 @@ mod profiles;
 #[cfg(test)]
 mod revocation;
 #[cfg(test)]
+mod rule_desk;
+#[cfg(test)]
 mod rule_life;
 #[cfg(test)]
 mod rule_origin;

@@ -8,8 +8,8 @@ use tonic::{Code, Status};
 
 use crate::cli::{Terminal, document};
 
-const AREA: &str = "areas/xinhua";
-const BINDING: &str = "areas/xinhua/ruleBindings/door";
+pub(crate) const AREA: &str = "areas/xinhua";
+pub(crate) const BINDING: &str = "areas/xinhua/ruleBindings/door";
 const HOOK: [&str; 2] = ["--hook", "booking-eligibility"];
 
 /// A table with these rows; `refused` is its reason.
@@ -20,11 +20,11 @@ fn table(title: &str, rows: &str) -> String {
     )
 }
 
-fn open_door() -> String {
+pub(crate) fn open_door() -> String {
     table("Open", "    - then: allow\n")
 }
 
-fn closed_door() -> String {
+pub(crate) fn closed_door() -> String {
     table("Closed", "    - {then: deny, reason: refused}\n")
 }
 
@@ -39,20 +39,20 @@ fn young_only() -> String {
 }
 
 /// Breaks down over a slot of 23 seats, which no sample question of the validation is about.
-fn brittle() -> String {
+pub(crate) fn brittle() -> String {
     table("Brittle", "    - {when: 1 / (slot.capacity - 23) > 1, then: deny, reason: refused}\n    - then: allow\n")
 }
 
 /// A community with two offerings and the commands of its operator.
-struct World {
-    suite: TestSuite,
-    terminal: Terminal,
-    community: Community,
+pub(crate) struct World {
+    pub(crate) suite: TestSuite,
+    pub(crate) terminal: Terminal,
+    pub(crate) community: Community,
     slots: Vec<pb::Slot>,
 }
 
 impl World {
-    async fn new(engine: Engine) -> Self {
+    pub(crate) async fn new(engine: Engine) -> Self {
         let suite = TestSuite::start(engine).await.expect("the suite starts");
         let operator = suite.operator();
         let community = seed::community(&operator, "xinhua").await;
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// Uploads a table as a version of a plugin.
-    fn version(&self, plugin: &str, text: &str) -> String {
+    pub(crate) fn version(&self, plugin: &str, text: &str) -> String {
         let file = document(&self.suite.config.data_dir, &format!("{plugin}.yaml"), text);
         let name = format!("{AREA}/plugins/{plugin}");
         self.terminal.says(&["plugin", "upload", &file, "--plugin", &name, "--title", plugin]).trim().to_owned()
@@ -77,7 +77,7 @@ impl World {
         self.terminal.says(&said).trim().to_owned()
     }
 
-    fn change(&self, name: &str) -> Value {
+    pub(crate) fn change(&self, name: &str) -> Value {
         let told = self.terminal.says(&["plugin", "history", name, "-o", "json"]);
         serde_json::from_str::<Value>(&told).expect("JSON")[0].clone()
     }
@@ -103,7 +103,7 @@ impl World {
         .await
     }
 
-    async fn may_book(&self, slot: usize, person: &str) -> bool {
+    pub(crate) async fn may_book(&self, slot: usize, person: &str) -> bool {
         match self.book(slot, person).await.state() {
             pb::BookingState::Confirmed => true,
             pb::BookingState::Refused => false,

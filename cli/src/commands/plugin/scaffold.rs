@@ -155,6 +155,34 @@ mod tests {
     }
 
     #[test]
+    fn the_tutorials_show_what_is_written() {
+        let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugins");
+        let page = |name: &str| fs::read_to_string(pages.join(name)).expect("a tutorial");
+        let written = |files: &[(&str, &str)], wanted: &str, name: &str| {
+            let (_, template) = files.iter().find(|(file, _)| *file == wanted).expect("a template");
+            let text = fill(template, name);
+            text.split("#[cfg(test)]").next().unwrap_or_default().trim_end().to_owned()
+        };
+        let shown = format!("```rust\n{}\n```", written(RUST, "src/lib.rs", "elders-mending"));
+        assert!(page("rust.md").contains(&shown), "docs/plugins/rust.md should show\n{shown}");
+        let shown = format!("```js\n{}\n```", written(JS, "rule.js", "elders-desk"));
+        assert!(page("javascript.md").contains(&shown), "docs/plugins/javascript.md should show\n{shown}");
+    }
+
+    #[test]
+    fn the_title_of_a_new_rule_is_chinese_for_chinese_readers() {
+        for (file, template) in [RUST, JS, TABLE].concat() {
+            let text = fill(template, "queue-by-age");
+            let titles = text
+                .lines()
+                .filter(|line| line.contains("Queue by age") && !line.contains("//") && !line.starts_with('#'));
+            for line in titles {
+                assert!(!line.is_ascii(), "{file}: {line}");
+            }
+        }
+    }
+
+    #[test]
     fn a_new_table_passes_its_own_cases_and_they_notice_every_change() {
         let temporary = tempfile::tempdir().expect("a directory");
         let dir = write("monthly-quota", Form::Table, temporary.path()).expect("a table");
