@@ -41,7 +41,11 @@ fn every_shipped_rule_does_what_its_cases_claim_and_no_moved_threshold_goes_unno
                 (case, context)
             })
             .collect();
+        let forgotten = linli_authoring::forgotten(&rule);
+        assert!(forgotten.is_empty(), "{name} declines for want of a fact that it does not declare: {forgotten:?}");
         for (case, context) in &cases {
+            let undeclared = linli_authoring::undeclared(&rule, case);
+            wrong.extend(undeclared.iter().map(|given| format!("{name}: {}: gives {}", case.name, given.path)));
             let ran = ask(&rule, context, case);
             if !ran.passed {
                 wrong.push(format!("{name}: {}: got {}", case.name, ran.told()));

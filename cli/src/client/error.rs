@@ -103,7 +103,9 @@ impl CallError {
             Code::Unavailable if self.reason().is_empty() => {
                 Some("is the suite running there? start one with `linli serve`, or say where it is with --server URL")
             }
-            Code::Cancelled | Code::Unknown if self.reason().is_empty() && self.causes().contains("connection closed") => {
+            Code::Cancelled | Code::Unknown
+                if self.reason().is_empty() && self.causes().contains("connection closed") =>
+            {
                 Some("the other side closed the connection at once: does it speak TLS? then it is --server https://...")
             }
             _ => None,

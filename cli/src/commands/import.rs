@@ -36,7 +36,7 @@ pub struct Args {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The area to which the people belong.
-    #[arg(long, env = "LINLI_AREA", value_name = "areas/AREA")]
+    #[arg(long, env = "LINLI_AREA", required = false, value_name = "areas/AREA")]
     pub area: String,
 }
 

@@ -52,10 +52,12 @@ pub use upload::{Signed, upload, upload_signed, validate_remote};
                         linli plugin validate plugins/target/components/queue-by-age.yaml\n\n\
                         In a community (A=areas/xinhua):\n  \
                         linli plugin upload FILE --plugin $A/plugins/queue-by-age --title 排队规则\n  \
-                        linli plugin simulate --binding $A/ruleBindings/queue --version VERSION --from 2026-04-01\n  \
-                        linli plugin stage shadow --binding $A/ruleBindings/queue --version VERSION --hook booking-priority\n  \
+                        linli plugin simulate --binding $A/ruleBindings/queue --version VERSION --kind haircut --from 2026-04-01\n  \
+                        linli plugin stage shadow --binding $A/ruleBindings/queue --version VERSION --kind haircut\n  \
                         linli plugin promote CHANGE canary --share 10%\n  linli plugin promote CHANGE active\n  \
-                        linli plugin rollback $A/ruleBindings/queue --note WHY")]
+                        linli plugin rollback $A/ruleBindings/queue --note WHY\n\n\
+                        A version with one hook need not be told it; with several say --hook. Without --kind a new binding applies to\n\
+                        every offering. Step by step: docs/plugins.")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

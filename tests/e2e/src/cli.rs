@@ -135,6 +135,10 @@ async fn a_served_suite_takes_the_token_that_the_binary_makes_and_drains_when_to
         let stranger = list("not.a.token");
         assert!(!stranger.ok && stranger.err.contains("another issuer's"), "{engine:?}: {stranger:?}");
 
+        let plain =
+            run(linli().args(["list", "areas", "--server", &server.replace("https", "http"), "--token", &token]));
+        assert!(!plain.ok && plain.err.contains("--server https://"), "{engine:?}: it speaks TLS: {plain:?}");
+
         let id = served.0.id().to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
         assert!(told.success());
@@ -191,7 +195,7 @@ fn reads_in_every_form(terminal: &Terminal, engine: Engine) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_typed_wins_over_a_variable_and_plain_http_to_a_gateway_with_tls_is_told() {
+async fn what_is_typed_wins_over_a_variable() {
     let suite = TestSuite::start(Engine::Sqlite).await.expect("the suite starts");
     let terminal = Terminal::operator(&suite);
     let file = document(&suite.config.data_dir, "token", &terminal.token);

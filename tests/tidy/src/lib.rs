@@ -19,4 +19,6 @@ mod reasons;
 #[cfg(test)]
 mod repo;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod scripts;

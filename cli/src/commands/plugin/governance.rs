@@ -22,7 +22,7 @@ use crate::commands::output;
     linli plugin effective areas/xinhua --hook booking-eligibility --kind haircut")]
 pub(super) struct EffectiveArgs {
     /// The area.
-    #[arg(env = "LINLI_AREA", value_name = "areas/AREA")]
+    #[arg(env = "LINLI_AREA", required = false, value_name = "areas/AREA")]
     area: String,
     /// One hook only.
     #[arg(long, default_value = "")]
@@ -118,7 +118,7 @@ async fn scheduled(area: &str, connection: &Connection) -> Vec<String> {
     linli plugin notices areas/xinhua --version areas/xinhua/pluginVersions/pv-...")]
 pub(super) struct NoticesArgs {
     /// The area.
-    #[arg(env = "LINLI_AREA", value_name = "areas/AREA")]
+    #[arg(env = "LINLI_AREA", required = false, value_name = "areas/AREA")]
     area: String,
     /// About one version only.
     #[arg(long, value_name = "areas/AREA/pluginVersions/ID")]
@@ -179,7 +179,7 @@ pub(super) async fn release(args: ReleaseArgs, connection: &Connection) -> Resul
     Keys that are trusted: `linli plugin keygen`, then `linli apply`; `linli list authorKeys --parent areas/xinhua`.")]
 pub(super) struct PolicyArgs {
     /// The area.
-    #[arg(env = "LINLI_AREA", value_name = "areas/AREA")]
+    #[arg(env = "LINLI_AREA", required = false, value_name = "areas/AREA")]
     area: String,
     /// Whether a second person must approve what is to be obeyed.
     #[arg(long, value_parser = switch, value_name = "on|off")]
