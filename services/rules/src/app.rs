@@ -105,7 +105,7 @@ impl App {
             in_force: effective::InForce::default(),
             tallies,
             faults: quarantine::Faults::default(),
-            simulations: turns::Turns::new(1),
+            simulations: turns::Turns::new(1, 1),
             operations,
             parts,
             access,

@@ -1,6 +1,7 @@
 //! What is measured. Each scenario seeds a suite by public RPCs, runs, and checks the books afterwards.
 
 pub(crate) mod access;
+mod attack;
 pub(crate) mod bookings;
 pub(crate) mod plugins;
 pub(crate) mod rules;

@@ -56,7 +56,11 @@ impl Component {
         let result_bytes = limits.result_bytes + items * size_of::<i32>();
         let allowance = Allowance { fuel: limits.budget(items), result_bytes };
         let store = guest::store(&self.host, allowance).map_err(|error| Fault::Trap(error.to_string()))?;
-        let (answer, fuel) = guest::call::<_, Answer<Q::Answer>>(store, &self.pre, function, (ctx, req), allowance)?;
+        // SAFETY: `check_signatures` has compared every hook that is in `hooks` with the records that `Q` stands for.
+        #[expect(unsafe_code, reason = "the signature was compared at loading")]
+        let called =
+            unsafe { guest::call_compared::<_, Answer<Q::Answer>>(store, &self.pre, function, (ctx, req), allowance) };
+        let (answer, fuel) = called?;
         Ok((answer.0.map_err(Fault::Refused)?, fuel))
     }
 

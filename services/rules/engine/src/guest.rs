@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::component::{ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Lower};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{ResourceLimiter, Result, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use super::fault::Fault;
@@ -80,9 +80,10 @@ pub(super) fn store(host: &Host, allowance: Allowance) -> Result<Store<Guest>> {
     Ok(store)
 }
 
-/// Calls one exported function of a fresh instance; returns its answer and the fuel that it took.
+/// Calls one exported function of a fresh instance, after its signature was compared; returns its answer and the fuel that
+/// it took.
 pub(super) fn call<P, R>(
-    mut store: Store<Guest>,
+    store: Store<Guest>,
     pre: &InstancePre<Guest>,
     function: &ComponentExportIndex,
     params: P,
@@ -92,12 +93,50 @@ where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift,
 {
+    call_as(store, pre, function, params, allowance, |store, function| function.typed(store))
+}
+
+/// The same without comparing the signature: that reads every type of the component anew, which of a plugin that was not
+/// asked lately are in no cache.
+///
+/// # Safety
+/// The function takes `P` and returns `R`, as was found when the component was loaded.
+#[expect(unsafe_code, reason = "the signature was compared at loading")]
+pub(super) unsafe fn call_compared<P, R>(
+    store: Store<Guest>,
+    pre: &InstancePre<Guest>,
+    function: &ComponentExportIndex,
+    params: P,
+    allowance: Allowance,
+) -> std::result::Result<(R, u64), Fault>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    // SAFETY: the caller's promise.
+    call_as(store, pre, function, params, allowance, |_, function| Ok(unsafe { TypedFunc::new_unchecked(function) }))
+}
+
+fn call_as<P, R>(
+    mut store: Store<Guest>,
+    pre: &InstancePre<Guest>,
+    function: &ComponentExportIndex,
+    params: P,
+    allowance: Allowance,
+    typed: impl FnOnce(&Store<Guest>, Func) -> Result<TypedFunc<P, R>>,
+) -> std::result::Result<(R, u64), Fault>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
     let instance = match pre.instantiate(&mut store) {
         Ok(instance) => instance,
         Err(error) => return Err(not_instantiated(&error, &store, allowance)),
     };
-    let outcome =
-        instance.get_typed_func::<P, R>(&mut store, function).and_then(|function| function.call(&mut store, params));
+    let outcome = match instance.get_func(&mut store, function) {
+        Some(function) => typed(&store, function).and_then(|function| function.call(&mut store, params)),
+        None => return Err(Fault::Host),
+    };
     let fuel_left = store.get_fuel().unwrap_or(0);
     match outcome {
         Ok(answer) => Ok((answer, allowance.fuel.saturating_sub(fuel_left))),

@@ -60,7 +60,7 @@ impl Evaluator {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let engine = Engine::new(config).map_err(Error::internal)?;
         let loads = moka::future::Cache::builder().max_capacity(LOADS).time_to_live(REMEMBERED).build();
-        Ok(Self { engine, artefacts, places: Turns::new(cores), loads, compiling: Semaphore::new((cores / 2).max(1)) })
+        Ok(Self { engine, artefacts, places: Turns::new(cores.max(2), (cores - 1).max(1)), loads, compiling: Semaphore::new((cores / 2).max(1)) })
     }
 
     /// The engine, for work that asks no plugin.

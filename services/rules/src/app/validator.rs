@@ -29,7 +29,7 @@ pub(super) struct Validator {
 
 impl Validator {
     pub(super) fn new(worker: PathBuf, limits: ValidateLimits) -> Self {
-        let (uploads, bindings) = (Turns::new(1), Turns::new(1));
+        let (uploads, bindings) = (Turns::new(1, 1), Turns::new(1, 1));
         Self { worker: Arc::new(worker), limits, uploads, bindings, passed: moka::sync::Cache::new(REMEMBERED) }
     }
 

@@ -14,6 +14,7 @@ use linli_rules_engine::types::{Context, EligibilityRequest, Member, Slot, Usage
 use linli_rules_engine::{Engine, EngineConfig, Question};
 use tonic::metadata::{Ascii, MetadataValue};
 
+use super::attack::Attack;
 use super::rules::{bind, question, rebind};
 use super::{AREA, OPERATOR, people, request};
 use crate::drive::connect;
@@ -24,6 +25,8 @@ use crate::report::{median, say};
 const RPC: f64 = 3.0;
 /// What one of a hundred in one call may cost.
 const ITEM: f64 = 1.2;
+/// What a neighbour's question may cost while another area attacks, of what it costs otherwise.
+const ATTACKED: f64 = 1.5;
 /// From the first byte of an upload to the first answer by it.
 const IN_FORCE: Duration = Duration::from_secs(2);
 const CALLS: usize = 2_000;
@@ -72,6 +75,11 @@ pub(crate) async fn measure(rounds: usize) -> Result<Vec<String>> {
             missed.push(format!("{what}: {:.2} of the evaluation alone, at most {target}", ratio(figures)));
         }
     }
+    let ratio = neighbour(&operator, &mut client, &token, rounds).await?;
+    say(&format!("\none question while another area attacks, of the same in peace: {ratio:.2} (at most {ATTACKED})"));
+    if ratio > ATTACKED {
+        missed.push(format!("a neighbour under attack: {ratio:.2}, at most {ATTACKED}"));
+    }
     let mut uploads = Vec::new();
     for number in 0..UPLOADS {
         uploads.push(in_force(&operator, &mut client, &token, (&component, number)).await?.as_secs_f64());
@@ -83,6 +91,20 @@ pub(crate) async fn measure(rounds: usize) -> Result<Vec<String>> {
     }
     suite.stop().await;
     Ok(missed)
+}
+
+/// A neighbour's median in peace and under attack, in turn.
+async fn neighbour(operator: &Actor, client: &mut Client, token: &MetadataValue<Ascii>, rounds: usize) -> Result<f64> {
+    let attack = Attack::prepare(operator, client.clone(), token.clone()).await?;
+    let mut ratios = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let peace = rpc(client, token).await?;
+        let running = attack.begin(operator).await?;
+        let attacked = rpc(client, token).await?;
+        running.end().await?;
+        ratios.push(attacked / peace);
+    }
+    Ok(median(ratios))
 }
 
 /// The facts of [`question`], as the engine takes them.
