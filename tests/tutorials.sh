@@ -35,7 +35,7 @@ said() {
   tr -s ' ' <"$2" >"$2.flat"
   while IFS= read -r line; do
     [ -n "${line// /}" ] || continue
-    pattern=$(sed -e 's/[][\.*^$+?(){}|/]/\\&/g' -e 's/\\\.\\\.\\\./.*/g' <<<"$line" | tr -s " " | sed -e "s/^ //" -e "s/ $//")
+    pattern=$(sed -e 's#[][\.*^$+?(){}|/]#\\&#g' -e 's#\\\.\\\.\\\.#.*#g' <<<"$line" | tr -s ' ' | sed -e 's#^ ##' -e 's# $##')
     if ! grep -qE -- "$pattern" "$2.flat"; then
       printf 'tutorials: %s shows what was not said: %s\n' "$1" "$line" >&2
       wrong=1

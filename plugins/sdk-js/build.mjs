@@ -1,4 +1,4 @@
-//! Builds the rule in the current directory (rule.ts or rule.js) to dist/rule.wasm: one script, then a QuickJS component.
+//! Builds the rule in the current directory (rule.ts or rule.js) to dist/rule.wasm: one script, dist/rule.js, then a QuickJS component.
 //! Never: installs packages, or leaves an import of the host; what the engine would ask of it traps.
 import { existsSync, mkdirSync, rmSync, writeFileSync, copyFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -43,6 +43,8 @@ const { component } = await componentize({
   sync: true, optSize: false, stubWasi: true, disableGc: true,
 });
 writeFileSync("dist/rule.wasm", component);
+// For `linli plugin test`, which has Node.js say what the script threw: the component only traps.
+writeFileSync("dist/rule.js", bundle.outputFiles[0].text);
 
 function fail(why) {
   console.error(why);

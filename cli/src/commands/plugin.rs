@@ -28,6 +28,7 @@ mod settings;
 mod sign;
 mod simulate;
 mod test;
+mod thrown;
 mod upload;
 mod version;
 mod when;

@@ -70,7 +70,7 @@ pub(super) fn run(args: &RunArgs, lang: Lang) -> Result<ExitCode> {
             output::say(rule.plugin().manifest().render(why, lang.tag()));
         }
     }
-    if let Some(told) = test::thrown(&rule, &ran) {
+    if let Some(told) = test::trap_of_script(&rule, &ran) {
         output::say(told);
     }
     output::say(test::fuel(&ran).trim());

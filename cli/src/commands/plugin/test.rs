@@ -10,7 +10,7 @@ use linli_kernel::Lang;
 use linli_rules_engine::types::Context;
 use linli_rules_engine::{Fault, Kind};
 
-use super::{check, form};
+use super::{check, form, thrown};
 use crate::commands::output;
 
 /// Runs the cases of a rule.
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<ExitCode> {
     let ran: Vec<Ran> = cases.iter().map(|(case, context)| linli_authoring::ask(&rule, context, case)).collect();
     let failed = ran.iter().filter(|ran| !ran.passed).count();
     let mut lines: Vec<String> =
-        cases.iter().zip(&ran).map(|((case, _), ran)| line(&file, &rule, case, ran, &text)).collect();
+        cases.iter().zip(&ran).map(|(asked, ran)| line((&file, &text), (args, &rule), asked, ran)).collect();
     if failed > 0 {
         lines.push(format!("\n{failed} of {} cases failed", cases.len()));
         output::data(&lines.join("\n"))?;
@@ -103,7 +103,12 @@ pub(super) fn with_contexts(rule: &Rule, file: &str, cases: Vec<Case>) -> Result
     if wrong.is_empty() { Ok(found) } else { bail!("{}", mistakes(&wrong)) }
 }
 
-fn line(file: &str, rule: &Rule, case: &Case, ran: &Ran, text: &str) -> String {
+fn line(
+    (file, text): (&str, &str),
+    (args, rule): (&Args, &Rule),
+    (case, context): &(Case, Context),
+    ran: &Ran,
+) -> String {
     let fuel = fuel(ran);
     let mut lines = vec![if ran.passed {
         format!("✓ {}{fuel}", case.name)
@@ -111,7 +116,10 @@ fn line(file: &str, rule: &Rule, case: &Case, ran: &Ran, text: &str) -> String {
         let expected = expected(text, case.line);
         format!("✗ {}  ({file}:{}){fuel}\n    expected {expected}\n    got      {}", case.name, case.line, ran.told())
     }];
-    lines.extend(thrown(rule, ran).filter(|_| !ran.passed).map(|told| format!("    {told}")));
+    if let Some(told) = trap_of_script(rule, ran).filter(|_| !ran.passed) {
+        let message = thrown::message(&args.dir, case, context, rule.plugin().facts());
+        lines.push(message.map_or_else(|| format!("    {told}"), |message| format!("    the script threw: {message}")));
+    }
     lines.extend(linli_authoring::undeclared(rule, case).into_iter().map(|given| {
         let fact = given.fact.code();
         format!("    ! the case gives {}, but the rule does not declare `{fact}`, so it is not told", given.path)
@@ -120,11 +128,9 @@ fn line(file: &str, rule: &Rule, case: &Case, ran: &Ran, text: &str) -> String {
 }
 
 /// What a trap of a script means, whose engine says no more.
-pub(super) fn thrown(rule: &Rule, ran: &Ran) -> Option<&'static str> {
+pub(super) fn trap_of_script(rule: &Rule, ran: &Ran) -> Option<&'static str> {
     let trapped = matches!(ran.came, Err(Fault::Trap(_))) && rule.plugin().kind() == Kind::Script;
-    trapped.then_some(
-        "the script threw an exception that is no refusal: import the rule in Node.js and call the hook there to read it",
-    )
+    trapped.then_some("the script threw an exception that is no refusal; `linli plugin test DIR` has Node.js say which")
 }
 
 /// What a call took of its budget, with a word of warning from half of it on.

@@ -96,7 +96,12 @@ fn bindings(rules: &EffectiveRules) -> impl Iterator<Item = &RuleBinding> {
 }
 
 async fn effective(connection: &Connection, area: &str, hook: &str, kind: &str) -> Result<Option<EffectiveRules>> {
-    let request = GetEffectiveRulesRequest { parent: area.to_owned(), hook: hook.to_owned(), kind: kind.to_owned() };
+    let request = GetEffectiveRulesRequest {
+        parent: area.to_owned(),
+        hook: hook.to_owned(),
+        kind: kind.to_owned(),
+        any_kind: false,
+    };
     let rules = connection.repeat("GetEffectiveRules", || {
         let (mut client, request) = (connection.rules(), request.clone());
         Box::pin(async move { client.get_effective_rules(request).await })
