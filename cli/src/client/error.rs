@@ -91,10 +91,20 @@ impl CallError {
         self.reason().is_empty() && format!("{}{}", self.status.message(), self.causes()).contains("certificate")
     }
 
+    /// Whether plain HTTP/2 met a port of TLS, which answers with an alert, or not at all.
+    fn is_of_tls(&self) -> bool {
+        let text = format!("{}{}", self.status.message(), self.causes());
+        self.reason().is_empty()
+            && ["frame with invalid size", "connection closed"].iter().any(|told| text.contains(told))
+    }
+
     /// What the caller can do about it, where that is not in the server's words.
     fn hint(&self) -> Option<&'static str> {
         if self.is_distrust() {
             return Some("the gateway's certificate is not trusted: name its issuer with --ca FILE");
+        }
+        if self.is_of_tls() {
+            return Some("the other side does not speak plain HTTP/2; where it speaks TLS it is --server https://...");
         }
         match self.code() {
             Code::Unauthenticated => Some(
@@ -102,11 +112,6 @@ impl CallError {
             ),
             Code::Unavailable if self.reason().is_empty() => {
                 Some("is the suite running there? start one with `linli serve`, or say where it is with --server URL")
-            }
-            Code::Cancelled | Code::Unknown
-                if self.reason().is_empty() && self.causes().contains("connection closed") =>
-            {
-                Some("the other side closed the connection at once: does it speak TLS? then it is --server https://...")
             }
             _ => None,
         }

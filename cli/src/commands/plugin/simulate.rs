@@ -112,7 +112,7 @@ fn named(error: CallError) -> anyhow::Error {
     // An empty window is told of its end, which nobody need have said.
     error.said_with(&[
         ("start_time", "--from"),
-        ("end_time", "--to (left out: now); decisions lie between --from and --to"),
+        ("end_time", "--to; where it is left out it is now, and --from must lie in the past"),
         ("max_cases", "--most"),
         ("settings", "--setting"),
         ("kinds", "--kind"),
