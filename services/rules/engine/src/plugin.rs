@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ask::Ask;
 use super::component::Component;
@@ -22,6 +23,8 @@ pub struct Plugin {
     facts: FactSet,
     reasons: HashSet<String>,
     form: Form,
+    /// The most fuel that an evaluation took so far; a fault took it all.
+    peak: AtomicU64,
 }
 
 /// What it is made of.
@@ -32,6 +35,10 @@ pub(super) enum Form {
     Table(Box<Table>, usize),
 }
 
+/// Fuel of a rule that is quick.
+const QUICK_FUEL: u64 = 50_000;
+/// Steps of a table that is quick.
+const QUICK_STEPS: u64 = 500;
 /// Steps that a table may take for a request, and for each list entry of it.
 const TABLE_STEPS: u64 = MAX_COST;
 const TABLE_STEPS_PER_ITEM: u64 = 2_000;
@@ -46,7 +53,7 @@ impl Plugin {
     /// The manifest was checked.
     pub(super) fn new(digest: Digest, manifest: Manifest, form: Form) -> Self {
         let reasons = manifest.messages.iter().map(|message| message.code.clone()).collect();
-        Self { digest, facts: manifest.fact_set(), reasons, manifest, form }
+        Self { digest, facts: manifest.fact_set(), reasons, manifest, form, peak: AtomicU64::new(0) }
     }
 
     /// Reads and checks a table.
@@ -76,6 +83,16 @@ impl Plugin {
     /// What it says about itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Whether it has answered already, and has always been quick: within some ten microseconds.
+    pub fn is_quick(&self) -> bool {
+        let most = match &self.form {
+            Form::Component(component) if component.kind() == Kind::Script => 0,
+            Form::Component(_) => QUICK_FUEL,
+            Form::Table(..) => QUICK_STEPS,
+        };
+        (1..=most).contains(&self.peak.load(Ordering::Relaxed))
     }
 
     /// The facts that it declares.
@@ -110,6 +127,16 @@ impl Plugin {
 
     /// Asks; the answer is not checked yet. Returns it with the fuel that it took.
     pub(super) fn ask<Q: Ask>(&self, ctx: &Context, req: &Q, items: usize) -> Result<(Q::Answer, u64), Fault> {
+        let asked = self.ask_form(ctx, req, items);
+        match &asked {
+            Ok((_, fuel)) => self.peak.fetch_max((*fuel).max(1), Ordering::Relaxed),
+            Err(fault) if fault.is_the_plugins() => self.peak.fetch_max(u64::MAX, Ordering::Relaxed),
+            Err(_) => 0,
+        };
+        asked
+    }
+
+    fn ask_form<Q: Ask>(&self, ctx: &Context, req: &Q, items: usize) -> Result<(Q::Answer, u64), Fault> {
         match &self.form {
             Form::Component(component) => component.ask(ctx, req, items),
             Form::Table(table, _) => {

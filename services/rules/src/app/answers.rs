@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::effective::{Bound, Effective, Subject};
 use super::evaluator::Loaded;
-use super::noted::{Call, Noted, Tally};
+use super::noted::{Blamed, Noted, Series, Tally};
 use super::spoken;
 use crate::domain::said::Said;
 use crate::domain::thresholds::stricter;
@@ -59,6 +59,8 @@ pub(super) struct Case<'a> {
     pub(super) bucket: i32,
     /// No further rule is asked then.
     pub(super) due: Instant,
+    /// Whether its calls count in the metrics: those of real traffic.
+    pub(super) is_measured: bool,
 }
 
 /// Answers one case; what is to be counted comes with it, also when there is no answer.
@@ -310,24 +312,22 @@ impl<'a> Asking<'a> {
     }
 
     fn count(&mut self, asked: &Asked<'_>, fuel: f64, took: Duration, fault: Option<(&'static str, bool)>) {
-        self.noted.calls.push(Call {
-            plugin: asked.subject.plugin.clone(),
-            version: asked.subject.version.clone(),
-            hook: self.case.question.hook(),
-            stage: asked.stage,
-            fuel,
-            took,
-            fault: fault.map(|(code, _)| code),
-            blamed: fault.is_some_and(|(_, blamed)| blamed),
-        });
+        let subject = asked.subject;
+        if self.case.is_measured {
+            let hook = self.case.question.hook();
+            let series = subject.series.get_or_init(|| Series::new(&subject.plugin, hook, asked.stage));
+            series.record(fuel, took, fault.map(|(code, _)| code));
+        }
+        if let Some((code, true)) = fault {
+            self.noted.blamed.push(Blamed { version: subject.version.clone(), code });
+        }
     }
 
     fn note(&mut self, asked: &Asked<'_>, (used, budget): (u64, u64), verdict: String) {
-        let digest = asked.subject.artefact.as_ref().map(ToString::to_string).unwrap_or_default();
         self.parts.push(pb::RulePart {
             rule_binding: asked.rule.binding.name.clone(),
             plugin_version: asked.subject.version.clone(),
-            digest,
+            digest: asked.subject.digest.clone(),
             fuel_used: i64::try_from(used).unwrap_or(i64::MAX),
             fuel_budget: i64::try_from(budget).unwrap_or(i64::MAX),
             verdict,
@@ -394,6 +394,7 @@ mod tests {
             lang: Lang::En,
             bucket: 0,
             due,
+            is_measured: false,
         };
         answer(&engine, &case).0
     }

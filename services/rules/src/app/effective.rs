@@ -1,8 +1,8 @@
 //! What is in force for an area, a hook and a kind; kept in memory for a moment, as every booking asks.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use linli_access::Target;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::App;
 use super::bindings::settings;
 use super::evaluator::Unusable;
+use super::noted::Series;
 use crate::domain::effective::{applies, place, revision};
 use crate::domain::version::{Both, PluginVersionId, State};
 use crate::engine::types::Setting;
@@ -72,6 +73,10 @@ pub(super) struct Subject {
     pub(super) title: Both,
     pub(super) settings: Vec<Setting>,
     pub(super) facts: FactSet,
+    /// Digest of what it runs, in hexadecimal digits.
+    pub(super) digest: String,
+    /// Its metrics, once it was asked.
+    pub(super) series: OnceLock<Series>,
     /// The digest of what it runs, or why it cannot: a damaged row of one version is that rule's fault, not everybody's.
     pub(super) artefact: Result<Digest, Unusable>,
 }
@@ -308,6 +313,7 @@ pub(super) fn subject(binding: &pb::RuleBinding, versions: &HashMap<String, Vers
         subject.title = declared.map(|manifest| manifest.title.clone()).unwrap_or_default();
         subject.plugin.clone_from(&row.plugin);
         subject.artefact = artefact(row, manifest.is_ok());
+        subject.digest = subject.artefact.as_ref().map(ToString::to_string).unwrap_or_default();
     }
     if let Err(fault) = &subject.artefact
         && fault.code != Unusable::quarantined().code
@@ -327,6 +333,8 @@ impl Default for Subject {
             title: Both::default(),
             settings: Vec::new(),
             facts: FactSet::default(),
+            digest: String::new(),
+            series: OnceLock::new(),
             artefact: Err(Unusable::damaged("its version is missing")),
         }
     }

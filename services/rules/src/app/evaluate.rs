@@ -18,13 +18,15 @@ use super::evaluator::{Loaded, Unusable};
 use super::facts;
 use super::noted::Noted;
 use crate::engine::types::Context;
-use crate::engine::{Engine, Question};
+use crate::engine::{Engine, Hook, Question};
 
 /// Cases of one call at most.
 const MAX_CASES: usize = 100;
 /// After so long at work, an area lets others have their turn. One case is never cut: it asks a bounded number of rules,
 /// each of which ends by its fuel or its deadline.
 pub(super) const SLICE: Duration = Duration::from_millis(5);
+/// The same where cases are answered on the thread that serves other calls too.
+const QUICK_SLICE: Duration = Duration::from_millis(1);
 /// When somebody whose rule gave no answer may ask again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -34,7 +36,15 @@ pub(super) struct Ready {
     pub(super) question: Question,
     pub(super) bucket: i32,
     pub(super) in_force: Arc<Effective>,
-    pub(super) plugins: Vec<Plugins>,
+    pub(super) plugins: Arc<[Plugins]>,
+}
+
+/// The rules of a hook and a kind, the same for all cases of one call.
+struct Rules {
+    hook: Hook,
+    kind: String,
+    in_force: Arc<Effective>,
+    plugins: Arc<[Plugins]>,
 }
 
 impl App {
@@ -47,7 +57,7 @@ impl App {
         bad.finish()?;
         let mut cases = Vec::new();
         if let Some(case) = read {
-            cases.push(self.ready(&area, r, case).await?);
+            cases.push(self.ready(&area, r, case, &mut Vec::new()).await?);
         }
         let mut answers = self.ask(ctx, &area, cases).await?;
         answers.pop().ok_or_else(|| Error::internal("no case was answered"))
@@ -75,9 +85,9 @@ impl App {
             read.extend(facts::read(request, &format!("requests[{i}]."), &mut bad).map(|case| (request, case)));
         }
         bad.finish()?;
-        let mut cases = Vec::with_capacity(read.len());
+        let (mut cases, mut known) = (Vec::with_capacity(read.len()), Vec::new());
         for (request, case) in read {
-            cases.push(self.ready(&area, request, case).await?);
+            cases.push(self.ready(&area, request, case, &mut known).await?);
         }
         Ok(pb::BatchEvaluateResponse { responses: self.ask(ctx, &area, cases).await? })
     }
@@ -87,14 +97,22 @@ impl App {
         area: &AreaId,
         r: &pb::EvaluateRequest,
         (context, question): (Context, Question),
+        known: &mut Vec<Rules>,
     ) -> Result<Ready> {
-        let in_force = self.in_force(area, question.hook(), &r.kind).await?;
+        let (hook, bucket) = (question.hook(), r.bucket);
+        if let Some(rules) = known.iter().find(|rules| rules.hook == hook && rules.kind == r.kind) {
+            let (in_force, plugins) = (rules.in_force.clone(), rules.plugins.clone());
+            return Ok(Ready { context, question, bucket, in_force, plugins });
+        }
+        let in_force = self.in_force(area, hook, &r.kind).await?;
         let plugins = self.plugins_of(&in_force).await?;
-        Ok(Ready { context, question, bucket: r.bucket, in_force, plugins })
+        let kind = r.kind.clone();
+        known.push(Rules { hook, kind, in_force: in_force.clone(), plugins: plugins.clone() });
+        Ok(Ready { context, question, bucket, in_force, plugins })
     }
 
     /// What the rules run, loaded.
-    pub(super) async fn plugins_of(&self, in_force: &Effective) -> Result<Vec<Plugins>> {
+    pub(super) async fn plugins_of(&self, in_force: &Effective) -> Result<Arc<[Plugins]>> {
         let mut plugins = Vec::with_capacity(in_force.rules.len());
         for rule in &in_force.rules {
             plugins.push(Plugins {
@@ -102,7 +120,7 @@ impl App {
                 trial: self.loaded_trial(rule.trial.as_ref()).await?,
             });
         }
-        Ok(plugins)
+        Ok(plugins.into())
     }
 
     /// What keeps a rule in shadow from being loaded is its own affair; a canary is obeyed as an active rule is.
@@ -142,12 +160,15 @@ impl App {
         let (lang, due) = (ctx.lang, ctx.deadline);
         let mut answers = Vec::with_capacity(cases.len());
         let mut left = VecDeque::from(cases);
-        // Without rules there is nothing that takes time; a thread would.
-        let idle = left.iter().all(|case| case.plugins.is_empty());
+        // To hand a case to another thread and take its answer back costs many times what a quick rule does.
+        let quick = left.iter().all(Ready::is_quick);
         while !left.is_empty() {
-            let work = move |engine: &Engine| slice(engine, left, (lang, due));
-            let done =
-                if idle { work(self.evaluator.engine()) } else { self.evaluator.run(area.as_str(), work).await? };
+            let slice_of = if quick { QUICK_SLICE } else { SLICE };
+            let work = move |engine: &Engine| slice(engine, left, (lang, due), slice_of);
+            let done = match quick {
+                true => self.evaluator.run_here(area.as_str(), work).await,
+                false => self.evaluator.run(area.as_str(), work).await?,
+            };
             noted.append(done.noted);
             for answer in done.answers {
                 answers.push(answer.map_err(refused)?);
@@ -179,12 +200,12 @@ pub(super) struct Slice {
 }
 
 /// Answers as many cases as fit into a slice, one at least, and none after one without an answer.
-fn slice(engine: &Engine, mut left: VecDeque<Ready>, (lang, due): (Lang, Instant)) -> Slice {
+fn slice(engine: &Engine, mut left: VecDeque<Ready>, (lang, due): (Lang, Instant), slice_of: Duration) -> Slice {
     let begun = Instant::now();
     let (mut answers, mut noted) = (Vec::with_capacity(left.len()), Noted::default());
     while let Some(ready) = left.pop_front() {
         let (answer, more) = answers::answer(engine, &ready.case(lang, due));
-        let over = answer.is_err() || begun.elapsed() >= SLICE;
+        let over = answer.is_err() || begun.elapsed() >= slice_of;
         answers.push(answer);
         noted.append(more);
         if over {
@@ -198,7 +219,13 @@ impl Ready {
     /// The case under a deadline.
     pub(super) fn case(&self, lang: Lang, due: Instant) -> Case<'_> {
         let Self { context, question, bucket, in_force, plugins } = self;
-        Case { context, question, in_force, plugins, lang, bucket: *bucket, due }
+        Case { context, question, in_force, plugins, lang, bucket: *bucket, due, is_measured: true }
+    }
+
+    /// Whether every rule that it meets has always been quick.
+    fn is_quick(&self) -> bool {
+        let loaded = self.plugins.iter().flat_map(|plugins| [&plugins.active, &plugins.trial]).flatten();
+        loaded.flatten().all(|plugin| plugin.is_quick())
     }
 }
 

@@ -60,7 +60,22 @@ impl Evaluator {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let engine = Engine::new(config).map_err(Error::internal)?;
         let loads = moka::future::Cache::builder().max_capacity(LOADS).time_to_live(REMEMBERED).build();
-        Ok(Self { engine, artefacts, places: Turns::new(cores.max(2), (cores - 1).max(1)), loads, compiling: Semaphore::new((cores / 2).max(1)) })
+        Ok(Self {
+            engine,
+            artefacts,
+            places: Turns::new(cores.max(2), (cores - 1).max(1)),
+            loads,
+            compiling: Semaphore::new((cores / 2).max(1)),
+        })
+    }
+
+    /// Runs work of an area here, when it is the area's turn: work that is over before another thread had begun it.
+    pub(super) async fn run_here<T>(&self, area: &str, work: impl FnOnce(&Engine) -> T) -> T {
+        let _turn = self.places.take(area).await;
+        let done = work(&self.engine);
+        // Between two slices others have their turn on this thread.
+        tokio::task::yield_now().await;
+        done
     }
 
     /// The engine, for work that asks no plugin.

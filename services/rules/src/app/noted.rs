@@ -17,25 +17,17 @@ const NAMED: usize = 2_000;
 /// What came up while cases were answered.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
-    pub(super) calls: Vec<Call>,
+    pub(super) blamed: Vec<Blamed>,
     pub(super) tallies: Vec<Tally>,
 }
 
-/// One call of a plugin.
+/// A fault that speaks against a version.
 #[derive(Debug)]
-pub(super) struct Call {
-    /// Name of the plugin.
-    pub(super) plugin: String,
+pub(super) struct Blamed {
     /// Name of the version.
     pub(super) version: String,
-    pub(super) hook: Hook,
-    pub(super) stage: pb::RuleStage,
-    /// Share of its budget.
-    pub(super) fuel: f64,
-    pub(super) took: Duration,
-    pub(super) fault: Option<&'static str>,
-    /// Whether the fault speaks against the version.
-    pub(super) blamed: bool,
+    /// Code of the fault.
+    pub(super) code: &'static str,
 }
 
 /// What a trial said beside what was obeyed.
@@ -50,28 +42,44 @@ pub(super) struct Tally {
 impl Noted {
     /// Adds what came up elsewhere.
     pub(super) fn append(&mut self, mut more: Self) {
-        self.calls.append(&mut more.calls);
+        self.blamed.append(&mut more.blamed);
         self.tallies.append(&mut more.tallies);
     }
+}
 
-    /// Counts the calls in metrics.
-    pub(super) fn measure(&self) {
-        for call in &self.calls {
-            let (plugin, hook) = (label(&call.plugin), call.hook.code());
-            let stage = match call.stage {
-                pb::RuleStage::Shadow => "shadow",
-                pb::RuleStage::Canary => "canary",
-                pb::RuleStage::Active | pb::RuleStage::Unspecified => "active",
-            };
-            metrics::counter!("linli_rule_calls_total", "plugin" => plugin.clone(), "hook" => hook, "stage" => stage)
-                .increment(1);
-            if let Some(fault) = call.fault {
-                let labels = [("plugin", plugin.clone()), ("hook", hook.to_owned()), ("fault", fault.to_owned())];
-                metrics::counter!("linli_rule_faults_total", &labels).increment(1);
-            }
-            metrics::histogram!("linli_rule_fuel_ratio", "plugin" => plugin.clone(), "hook" => hook).record(call.fuel);
-            metrics::histogram!("linli_rule_seconds", "plugin" => plugin, "hook" => hook)
-                .record(call.took.as_secs_f64());
+/// The metrics of a version at a hook and in a stage, looked up once.
+#[derive(Clone)]
+pub(super) struct Series {
+    plugin: String,
+    hook: &'static str,
+    calls: metrics::Counter,
+    fuel: metrics::Histogram,
+    seconds: metrics::Histogram,
+}
+
+impl Series {
+    pub(super) fn new(plugin: &str, hook: Hook, stage: pb::RuleStage) -> Self {
+        let (plugin, hook) = (label(plugin), hook.code());
+        let stage = match stage {
+            pb::RuleStage::Shadow => "shadow",
+            pb::RuleStage::Canary => "canary",
+            pb::RuleStage::Active | pb::RuleStage::Unspecified => "active",
+        };
+        let calls =
+            metrics::counter!("linli_rule_calls_total", "plugin" => plugin.clone(), "hook" => hook, "stage" => stage);
+        let fuel = metrics::histogram!("linli_rule_fuel_ratio", "plugin" => plugin.clone(), "hook" => hook);
+        let seconds = metrics::histogram!("linli_rule_seconds", "plugin" => plugin.clone(), "hook" => hook);
+        Self { plugin, hook, calls, fuel, seconds }
+    }
+
+    /// Counts one call.
+    pub(super) fn record(&self, fuel: f64, took: Duration, fault: Option<&'static str>) {
+        self.calls.increment(1);
+        self.fuel.record(fuel);
+        self.seconds.record(took.as_secs_f64());
+        if let Some(fault) = fault {
+            let labels = [("plugin", self.plugin.clone()), ("hook", self.hook.to_owned()), ("fault", fault.to_owned())];
+            metrics::counter!("linli_rule_faults_total", &labels).increment(1);
         }
     }
 }

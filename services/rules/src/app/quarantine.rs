@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use super::App;
 use super::changes::{self, Life};
-use super::noted::Noted;
+use super::noted::{Blamed, Noted};
 use super::notices::{self, Notice};
 use crate::domain::change::BY_ITSELF;
 use crate::domain::version::{KeptQuarantine, PluginVersionId, State};
@@ -76,11 +76,10 @@ pub(super) fn start(app: &Arc<App>) {
 }
 
 impl App {
-    /// Heeds what came up: metrics, counts of trials, faults.
+    /// Heeds what came up: counts of trials, faults.
     pub(super) fn heed(&self, noted: Noted) {
-        noted.measure();
-        for call in noted.calls.iter().filter(|call| call.blamed) {
-            self.faults.add(&call.version, call.fault.unwrap_or_default(), 1);
+        for Blamed { version, code } in noted.blamed {
+            self.faults.add(&version, code, 1);
             self.faults.news.notify_one();
         }
         self.tallies.add(noted.tallies);

@@ -23,7 +23,7 @@ use prost::Message as _;
 use tokio::time::Instant;
 
 use super::App;
-use super::answers::{self, NoAnswer};
+use super::answers::{self, Case, NoAnswer};
 use super::effective::{Bound, Effective, on_fault, subject};
 use super::evaluate::{Ready, SLICE};
 use super::facts;
@@ -349,7 +349,8 @@ fn slice(engine: &Engine, mut left: VecDeque<Pair>) -> (Compared, VecDeque<Pair>
 
 /// What the rules say together; `None` where there was no room. Faults are not counted against versions.
 fn said(engine: &Engine, ready: &Ready) -> Option<Said> {
-    let (answer, _) = answers::answer(engine, &ready.case(Lang::En, Instant::now() + BUDGET));
+    let (answer, _) =
+        answers::answer(engine, &Case { is_measured: false, ..ready.case(Lang::En, Instant::now() + BUDGET) });
     match answer {
         Ok(answer) => Some(report::said(&answer)),
         Err(NoAnswer::Fault { code, .. }) => Some(Said::fault(code)),
