@@ -40,23 +40,23 @@ impl Violations {
     }
 
     /// The text may be empty and has at most `max` characters.
-    pub fn max_chars(&mut self, field: &str, text: &str, max: usize) {
+    pub fn max_chars(&mut self, field: impl std::fmt::Display, text: &str, max: usize) {
         if text.chars().count() > max {
-            self.push(FieldViolation::new(field, "FIELD_TOO_LONG").arg("max", max));
+            self.push(FieldViolation::new(field.to_string(), "FIELD_TOO_LONG").arg("max", max));
         }
     }
 
     /// The number lies between `min` and `max`, both included.
-    pub fn range(&mut self, field: &str, value: i64, min: i64, max: i64) {
+    pub fn range(&mut self, field: impl std::fmt::Display, value: i64, min: i64, max: i64) {
         if !(min..=max).contains(&value) {
-            self.push(FieldViolation::new(field, "FIELD_OUT_OF_RANGE").arg("min", min).arg("max", max));
+            self.push(FieldViolation::new(field.to_string(), "FIELD_OUT_OF_RANGE").arg("min", min).arg("max", max));
         }
     }
 
     /// The list has at most `max` entries.
-    pub fn max_items(&mut self, field: &str, len: usize, max: usize) {
+    pub fn max_items(&mut self, field: impl std::fmt::Display, len: usize, max: usize) {
         if len > max {
-            self.push(FieldViolation::new(field, "FIELD_TOO_MANY").arg("max", max));
+            self.push(FieldViolation::new(field.to_string(), "FIELD_TOO_MANY").arg("max", max));
         }
     }
 
@@ -76,11 +76,11 @@ impl Violations {
     }
 
     /// A code: 1-63 characters of a-z, 0-9, hyphen and dot.
-    pub fn code(&mut self, field: &str, text: &str) {
+    pub fn code(&mut self, field: impl std::fmt::Display, text: &str) {
         if text.is_empty() {
-            self.bad(field, "FIELD_REQUIRED");
+            self.bad(field.to_string(), "FIELD_REQUIRED");
         } else if let Err(error) = linli_kernel::Slug::new(text) {
-            self.name_error(field, &error);
+            self.name_error(&field.to_string(), &error);
         }
     }
 

@@ -53,7 +53,7 @@ impl App {
         let area = check::area("parent", &r.parent)?;
         self.access.authorise(ctx, &Target::area(&area))?;
         let mut bad = Violations::new();
-        let read = facts::read(r, "", &mut bad);
+        let read = facts::read(r, format_args!(""), &mut bad);
         bad.finish()?;
         let mut cases = Vec::new();
         if let Some(case) = read {
@@ -82,7 +82,7 @@ impl App {
                 let violation = FieldViolation::new(format!("requests[{i}].parent"), "AREA_MISMATCH");
                 bad.push(violation.arg("area", area.name()));
             }
-            read.extend(facts::read(request, &format!("requests[{i}]."), &mut bad).map(|case| (request, case)));
+            read.extend(facts::read(request, format_args!("requests[{i}]."), &mut bad).map(|case| (request, case)));
         }
         bad.finish()?;
         let (mut cases, mut known) = (Vec::with_capacity(read.len()), Vec::new());

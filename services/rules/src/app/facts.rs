@@ -2,6 +2,8 @@
 //!
 //! The contract has no absent numbers and texts: an age of 0 and an empty standing count as not known.
 
+use std::fmt::Arguments;
+
 use linli_kit::FieldViolation;
 use linli_kit::check::{Violations, instant};
 use linli_proto::common;
@@ -25,15 +27,15 @@ const MAX_OPEN_HOURS: i64 = 90 * 24;
 const MAX_LIST: usize = 256;
 
 /// Reads a request, whose fields are named below `at` (empty or `requests[3].`); every bad field is noted.
-pub(super) fn read(r: &pb::EvaluateRequest, at: &str, bad: &mut Violations) -> Option<(Context, Question)> {
+pub(super) fn read(r: &pb::EvaluateRequest, at: Arguments<'_>, bad: &mut Violations) -> Option<(Context, Question)> {
     if !r.kind.is_empty() {
-        bad.code(&format!("{at}kind"), &r.kind);
+        bad.code(format_args!("{at}kind"), &r.kind);
     }
     if r.now.is_none() {
         bad.bad(format!("{at}now"), "FIELD_REQUIRED");
     }
-    bad.range(&format!("{at}bucket"), r.bucket.into(), 0, 999);
-    bad.range(&format!("{at}utc_offset_min"), r.utc_offset_min.into(), -840, 840);
+    bad.range(format_args!("{at}bucket"), r.bucket.into(), 0, 999);
+    bad.range(format_args!("{at}utc_offset_min"), r.utc_offset_min.into(), -840, 840);
     let context = Context {
         now: minute(r.now.as_ref()).unwrap_or_default(),
         utc_offset_min: i16::try_from(r.utc_offset_min).unwrap_or_default(),
@@ -45,22 +47,24 @@ pub(super) fn read(r: &pb::EvaluateRequest, at: &str, bad: &mut Violations) -> O
             bad.bad(format!("{at}hook"), "FIELD_REQUIRED");
             return None;
         }
-        Some(Asked::Eligibility(facts)) => Question::Eligibility(eligibility(facts, &format!("{at}eligibility."), bad)),
-        Some(Asked::Price(facts)) => Question::Price(price(facts, &format!("{at}price."), bad)),
-        Some(Asked::Priority(facts)) => Question::Priority(priority(facts, &format!("{at}priority."), bad)),
-        Some(Asked::Award(facts)) => Question::Award(award(facts, &format!("{at}award."), bad)),
-        Some(Asked::Track(facts)) => Question::Track(track(facts, &format!("{at}track."), bad)),
-        Some(Asked::Thresholds(facts)) => Question::Thresholds(thresholds(facts, &format!("{at}thresholds."), bad)),
+        Some(Asked::Eligibility(facts)) => {
+            Question::Eligibility(eligibility(facts, format_args!("{at}eligibility."), bad))
+        }
+        Some(Asked::Price(facts)) => Question::Price(price(facts, format_args!("{at}price."), bad)),
+        Some(Asked::Priority(facts)) => Question::Priority(priority(facts, format_args!("{at}priority."), bad)),
+        Some(Asked::Award(facts)) => Question::Award(award(facts, format_args!("{at}award."), bad)),
+        Some(Asked::Track(facts)) => Question::Track(track(facts, format_args!("{at}track."), bad)),
+        Some(Asked::Thresholds(facts)) => Question::Thresholds(thresholds(facts, format_args!("{at}thresholds."), bad)),
     };
     Some((context, question))
 }
 
-fn eligibility(facts: &pb::EligibilityFacts, at: &str, bad: &mut Violations) -> EligibilityRequest {
-    bad.range(&format!("{at}party"), facts.party.into(), 0, u8::MAX.into());
-    bad.max_items(&format!("{at}balances"), facts.balances.len(), MAX_LIST);
-    bad.max_items(&format!("{at}answers"), facts.answers.len(), MAX_LIST);
+fn eligibility(facts: &pb::EligibilityFacts, at: Arguments<'_>, bad: &mut Violations) -> EligibilityRequest {
+    bad.range(format_args!("{at}party"), facts.party.into(), 0, u8::MAX.into());
+    bad.max_items(format_args!("{at}balances"), facts.balances.len(), MAX_LIST);
+    bad.max_items(format_args!("{at}answers"), facts.answers.len(), MAX_LIST);
     EligibilityRequest {
-        who: member(facts.who.as_ref(), &format!("{at}who"), bad),
+        who: member(facts.who.as_ref(), format_args!("{at}who"), bad),
         balances: amounts(&facts.balances),
         used: facts.used.as_ref().map(usage),
         slot: slot(facts.slot.as_ref(), at, bad),
@@ -69,13 +73,13 @@ fn eligibility(facts: &pb::EligibilityFacts, at: &str, bad: &mut Violations) -> 
     }
 }
 
-fn price(facts: &pb::PriceFacts, at: &str, bad: &mut Violations) -> PriceRequest {
-    bad.max_items(&format!("{at}balances"), facts.balances.len(), MAX_LIST);
-    bad.max_items(&format!("{at}answers"), facts.answers.len(), MAX_LIST);
+fn price(facts: &pb::PriceFacts, at: Arguments<'_>, bad: &mut Violations) -> PriceRequest {
+    bad.max_items(format_args!("{at}balances"), facts.balances.len(), MAX_LIST);
+    bad.max_items(format_args!("{at}answers"), facts.answers.len(), MAX_LIST);
     let (asset, value) = match &facts.base {
         Some(base) => {
-            bad.code(&format!("{at}base.asset"), &base.asset);
-            bad.range(&format!("{at}base.value"), base.value, 0, i32::MAX.into());
+            bad.code(format_args!("{at}base.asset"), &base.asset);
+            bad.range(format_args!("{at}base.value"), base.value, 0, i32::MAX.into());
             (base.asset.as_str(), base.value)
         }
         None => {
@@ -84,7 +88,7 @@ fn price(facts: &pb::PriceFacts, at: &str, bad: &mut Violations) -> PriceRequest
         }
     };
     PriceRequest {
-        who: member(facts.who.as_ref(), &format!("{at}who"), bad),
+        who: member(facts.who.as_ref(), format_args!("{at}who"), bad),
         balances: amounts(&facts.balances),
         used: facts.used.as_ref().map(usage),
         slot: slot(facts.slot.as_ref(), at, bad),
@@ -95,13 +99,13 @@ fn price(facts: &pb::PriceFacts, at: &str, bad: &mut Violations) -> PriceRequest
     }
 }
 
-fn priority(facts: &pb::PriorityFacts, at: &str, bad: &mut Violations) -> PriorityRequest {
-    bad.max_items(&format!("{at}queue"), facts.queue.len(), MAX_QUEUE);
+fn priority(facts: &pb::PriorityFacts, at: Arguments<'_>, bad: &mut Violations) -> PriorityRequest {
+    bad.max_items(format_args!("{at}queue"), facts.queue.len(), MAX_QUEUE);
     for (i, waiting) in facts.queue.iter().take(MAX_QUEUE).enumerate() {
-        bad.max_items(&format!("{at}queue[{i}].answers"), waiting.answers.len(), MAX_LIST);
+        bad.max_items(format_args!("{at}queue[{i}].answers"), waiting.answers.len(), MAX_LIST);
     }
     let queue = facts.queue.iter().take(MAX_QUEUE).enumerate().map(|(i, waiting)| Waiting {
-        who: member(waiting.who.as_ref(), &format!("{at}queue[{i}].who"), bad),
+        who: member(waiting.who.as_ref(), format_args!("{at}queue[{i}].who"), bad),
         since: minute(waiting.since.as_ref()).unwrap_or_default(),
         used: waiting.used.as_ref().map(usage),
         answers: answers(&waiting.answers),
@@ -110,15 +114,15 @@ fn priority(facts: &pb::PriorityFacts, at: &str, bad: &mut Violations) -> Priori
     PriorityRequest { slot: slot(facts.slot.as_ref(), at, bad), queue }
 }
 
-fn award(facts: &pb::AwardFacts, at: &str, bad: &mut Violations) -> AwardRequest {
-    bad.max_items(&format!("{at}balances"), facts.balances.len(), MAX_LIST);
-    bad.max_items(&format!("{at}tags"), facts.tags.len(), MAX_LIST);
-    bad.code(&format!("{at}kind"), &facts.kind);
+fn award(facts: &pb::AwardFacts, at: Arguments<'_>, bad: &mut Violations) -> AwardRequest {
+    bad.max_items(format_args!("{at}balances"), facts.balances.len(), MAX_LIST);
+    bad.max_items(format_args!("{at}tags"), facts.tags.len(), MAX_LIST);
+    bad.code(format_args!("{at}kind"), &facts.kind);
     if facts.cap.is_none() {
         bad.push(FieldViolation::new(format!("{at}cap"), "FIELD_REQUIRED"));
     }
     AwardRequest {
-        actor: member(facts.actor.as_ref(), &format!("{at}actor"), bad),
+        actor: member(facts.actor.as_ref(), format_args!("{at}actor"), bad),
         balances: amounts(&facts.balances),
         event: AwardEvent {
             kind: facts.kind.clone(),
@@ -132,13 +136,13 @@ fn award(facts: &pb::AwardFacts, at: &str, bad: &mut Violations) -> AwardRequest
     }
 }
 
-fn track(facts: &pb::TrackFacts, at: &str, bad: &mut Violations) -> TrackRequest {
-    bad.code(&format!("{at}kind"), &facts.kind);
-    bad.max_items(&format!("{at}tags"), facts.tags.len(), MAX_LIST);
+fn track(facts: &pb::TrackFacts, at: Arguments<'_>, bad: &mut Violations) -> TrackRequest {
+    bad.code(format_args!("{at}kind"), &facts.kind);
+    bad.max_items(format_args!("{at}tags"), facts.tags.len(), MAX_LIST);
     if facts.tracks.is_empty() {
         bad.bad(format!("{at}tracks"), "FIELD_REQUIRED");
     }
-    bad.max_items(&format!("{at}tracks"), facts.tracks.len(), MAX_TRACKS);
+    bad.max_items(format_args!("{at}tracks"), facts.tracks.len(), MAX_TRACKS);
     let topic = Topic {
         kind: facts.kind.clone(),
         source: Some(facts.source.clone()).filter(|code| !code.is_empty()),
@@ -149,14 +153,14 @@ fn track(facts: &pb::TrackFacts, at: &str, bad: &mut Violations) -> TrackRequest
     TrackRequest { topic, tracks: facts.tracks.clone() }
 }
 
-fn thresholds(facts: &pb::ThresholdsFacts, at: &str, bad: &mut Violations) -> ThresholdsRequest {
-    bad.code(&format!("{at}kind"), &facts.kind);
-    bad.max_items(&format!("{at}tags"), facts.tags.len(), MAX_LIST);
+fn thresholds(facts: &pb::ThresholdsFacts, at: Arguments<'_>, bad: &mut Violations) -> ThresholdsRequest {
+    bad.code(format_args!("{at}kind"), &facts.kind);
+    bad.max_items(format_args!("{at}tags"), facts.tags.len(), MAX_LIST);
     if facts.lawful.is_none() {
         bad.bad(format!("{at}lawful"), "FIELD_REQUIRED");
     }
     let lawful = facts.lawful.unwrap_or_default();
-    bad.range(&format!("{at}lawful.open_hours"), lawful.open_hours.into(), 0, MAX_OPEN_HOURS);
+    bad.range(format_args!("{at}lawful.open_hours"), lawful.open_hours.into(), 0, MAX_OPEN_HOURS);
     ThresholdsRequest {
         kind: facts.kind.clone(),
         track: facts.track.clone(),
@@ -165,16 +169,16 @@ fn thresholds(facts: &pb::ThresholdsFacts, at: &str, bad: &mut Violations) -> Th
         cost_fen: facts.cost_fen.map(saturated),
         tags: facts.tags.clone(),
         lawful: Thresholds {
-            quorum: lawful.quorum.map(|ratio| share(ratio, &format!("{at}lawful.quorum"), bad)),
-            pass: lawful.pass.map(|ratio| share(ratio, &format!("{at}lawful.pass"), bad)),
+            quorum: lawful.quorum.map(|ratio| share(ratio, format_args!("{at}lawful.quorum"), bad)),
+            pass: lawful.pass.map(|ratio| share(ratio, format_args!("{at}lawful.pass"), bad)),
             open_hours: count(lawful.open_hours),
         },
     }
 }
 
-fn share(sent: pb::Ratio, at: &str, bad: &mut Violations) -> Share {
-    bad.range(&format!("{at}.denominator"), sent.denominator.into(), 1, 1_000);
-    bad.range(&format!("{at}.numerator"), sent.numerator.into(), 0, sent.denominator.max(0).into());
+fn share(sent: pb::Ratio, at: Arguments<'_>, bad: &mut Violations) -> Share {
+    bad.range(format_args!("{at}.denominator"), sent.denominator.into(), 1, 1_000);
+    bad.range(format_args!("{at}.numerator"), sent.numerator.into(), 0, sent.denominator.max(0).into());
     Share { numerator: count(sent.numerator), denominator: count(sent.denominator), exclusive: sent.exclusive }
 }
 
@@ -188,10 +192,10 @@ fn saturated(sent: i64) -> i32 {
 }
 
 /// A member, in the field named `at`.
-fn member(sent: Option<&pb::Member>, at: &str, bad: &mut Violations) -> Member {
+fn member(sent: Option<&pb::Member>, at: Arguments<'_>, bad: &mut Violations) -> Member {
     let Some(sent) = sent else { return Member::default() };
     for (field, len) in [("roles", sent.roles.len()), ("tags", sent.tags.len())] {
-        bad.max_items(&format!("{at}.{field}"), len, MAX_LIST);
+        bad.max_items(format_args!("{at}.{field}"), len, MAX_LIST);
     }
     Member {
         handle: sent.handle,
@@ -213,9 +217,9 @@ fn usage(sent: &pb::Usage) -> Usage {
     }
 }
 
-fn slot(sent: Option<&pb::SlotFacts>, at: &str, bad: &mut Violations) -> Slot {
+fn slot(sent: Option<&pb::SlotFacts>, at: Arguments<'_>, bad: &mut Violations) -> Slot {
     let Some(sent) = sent else { return Slot::default() };
-    bad.max_items(&format!("{at}slot.tags"), sent.tags.len(), MAX_LIST);
+    bad.max_items(format_args!("{at}slot.tags"), sent.tags.len(), MAX_LIST);
     Slot {
         offering: sent.offering.clone(),
         kind: sent.kind.clone(),
@@ -272,7 +276,7 @@ mod tests {
             hook: Some(Asked::Price(facts)),
             ..pb::EvaluateRequest::default()
         };
-        let _ = read(&request, "requests[2].", &mut bad);
+        let _ = read(&request, format_args!("requests[2]."), &mut bad);
         let fields: Vec<String> = bad.into_vec().into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["requests[2].now", "requests[2].utc_offset_min", "requests[2].price.base"]);
     }
@@ -283,8 +287,11 @@ mod tests {
         let fields = |hook: Asked| {
             let mut bad = Violations::new();
             let now = Some(prost_types::Timestamp::default());
-            let _ =
-                read(&pb::EvaluateRequest { now, hook: Some(hook), ..pb::EvaluateRequest::default() }, "", &mut bad);
+            let _ = read(
+                &pb::EvaluateRequest { now, hook: Some(hook), ..pb::EvaluateRequest::default() },
+                format_args!(""),
+                &mut bad,
+            );
             bad.into_vec().into_iter().map(|v| v.field).collect::<Vec<_>>()
         };
         let kind = "shift".to_owned();

@@ -266,8 +266,8 @@ impl<'a> Run<'a> {
             return Ok(None);
         };
         let mut bad = Violations::new();
-        let read =
-            facts::read(&request, "", &mut bad).filter(|(_, question)| question.hook().code() == self.candidate.hook);
+        let read = facts::read(&request, format_args!(""), &mut bad)
+            .filter(|(_, question)| question.hook().code() == self.candidate.hook);
         let (Some((context, question)), true) = (read, bad.into_vec().is_empty()) else {
             self.report.not_replayable(&subject);
             return Ok(None);
