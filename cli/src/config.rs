@@ -84,6 +84,7 @@ struct RawFields {
 struct RawRules {
     validator: String,
     artefacts: String,
+    compiled_mib: u32,
     pool: String,
 }
 
@@ -194,6 +195,8 @@ pub struct Config {
     pub rules_pool: RulesPool,
     /// URL of the place where uploaded plugins are kept; `None`: a directory in `data_dir`.
     pub artefacts: Option<String>,
+    /// Bytes of compiled plugins that are kept in `data_dir`; 0: none.
+    pub compiled_bytes: u64,
     /// How long rows are kept.
     pub retention: Retention,
     /// Whether logs are JSON.
@@ -333,6 +336,7 @@ fn build(raw: Raw) -> Result<Config, ConfigError> {
         plugin_validator: file(&raw.rules.validator),
         rules_pool,
         artefacts: Some(raw.rules.artefacts).filter(|url| !url.is_empty()),
+        compiled_bytes: u64::from(raw.rules.compiled_mib) << 20,
         retention: raw.retention.settings(),
         log_json: raw.log.format == "json",
         log_filter: raw.log.filter,

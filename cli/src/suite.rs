@@ -19,7 +19,7 @@ use linli_kit::store::{Constraint, Migration, Store};
 use linli_kit::texts::Texts;
 use linli_kit::{Error, Result};
 use linli_rules::engine::EngineConfig;
-use linli_rules::{Artefacts, RulesSettings};
+use linli_rules::{Artefacts, Compiled, RulesSettings};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -121,7 +121,8 @@ async fn build(config: &Config, service: &str, alone: bool, parts: ServiceParts,
                 Some(url) => Artefacts::at(url)?,
                 None => Artefacts::directory(&config.data_dir.join("artefacts"))?,
             };
-            let compiled = Some(config.data_dir.join("compiled"));
+            let compiled = Compiled { dir: config.data_dir.join("compiled"), most_bytes: config.compiled_bytes };
+            let compiled = Some(compiled).filter(|compiled| compiled.most_bytes > 0);
             let settings = RulesSettings { worker, engine, artefacts, compiled, ..RulesSettings::default() };
             linli_rules::build_with(parts, access, settings).await
         }

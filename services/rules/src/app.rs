@@ -57,11 +57,17 @@ pub struct RulesSettings {
     /// Where the bytes of plugins are.
     pub artefacts: Artefacts,
     /// Directory of this machine in which compiled plugins are kept from one start to the next; `None`: they are compiled anew.
-    pub compiled: Option<PathBuf>,
+    pub compiled: Option<Compiled>,
 }
 
-/// Bytes of compiled plugins that are kept: enough for some thousand.
-const MAX_COMPILED: u64 = 2 << 30;
+/// A place for compiled plugins, which can always be compiled anew.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The directory; it is made when it is missing.
+    pub dir: PathBuf,
+    /// Bytes at most: those used longest ago go first.
+    pub most_bytes: u64,
+}
 
 /// The service's use cases.
 pub(crate) struct App {
@@ -90,7 +96,7 @@ impl App {
         let artefacts = settings.artefacts;
         sweep::start(&parts, artefacts.clone());
         let key = parts.keyring.hmac(Purpose::CompiledPlugin, &[]);
-        let kept = settings.compiled.map(|dir| Kept::new(dir, key, MAX_COMPILED));
+        let kept = settings.compiled.map(|place| Kept::new(place.dir, key, place.most_bytes));
         let evaluator = Evaluator::start(artefacts.clone(), EngineConfig { kept, ..settings.engine })?;
         let tallies = tally::Tallies::default();
         tallies.start(&parts);

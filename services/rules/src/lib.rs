@@ -22,7 +22,7 @@ use linli_kit::store::{Constraint, Migration, kit_migrations};
 use linli_kit::texts::Texts;
 use tonic::service::Routes;
 
-pub use app::RulesSettings;
+pub use app::{Compiled, RulesSettings};
 pub use artefacts::Artefacts;
 
 /// Name of the service.

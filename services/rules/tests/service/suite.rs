@@ -120,7 +120,7 @@ async fn suite(store: Arc<TestStore>, artefacts: Arc<tempfile::TempDir>, clock: 
     };
     let settings = RulesSettings {
         artefacts: linli_rules::Artefacts::directory(artefacts.path()).expect("an object store"),
-        compiled: Some(artefacts.path().join("compiled")),
+        compiled: Some(linli_rules::Compiled { dir: artefacts.path().join("compiled"), most_bytes: 256 << 20 }),
         worker: Some(PathBuf::from(env!("CARGO_BIN_EXE_linli-validate-worker"))),
         // A debug build on a busy machine compiles slowly.
         limits: ValidateLimits {

@@ -32,6 +32,15 @@ fn every_key_of_the_manifests_configuration_is_a_setting() {
 }
 
 #[test]
+fn compiled_plugins_fill_half_of_their_volume_at_most() {
+    let kept = yaml("deploy/base/linli.yaml")["rules"]["compiled_mib"].as_u64().expect("a number");
+    let pod = text("deploy/components/restricted/pod.yaml");
+    let (_, limit) = pod.split_once("sizeLimit: ").expect("the volume has a limit");
+    let limit: u64 = limit.split("Mi").next().and_then(|mib| mib.parse().ok()).expect("in Mi");
+    assert!(kept > 0 && kept * 2 <= limit, "{kept} MiB of {limit} MiB: a full volume would have the pod evicted");
+}
+
+#[test]
 fn every_peer_is_a_service_of_the_manifests_on_its_port() {
     let config = yaml("deploy/base/linli.yaml");
     let services = base("Service");
