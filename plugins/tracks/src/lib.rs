@@ -5,9 +5,9 @@ use linli_plugin_sdk::prelude::*;
 
 const BIG_COST_FEN: Number = Number::new("big-cost-fen", 1_000_000, 0, i32::MAX);
 const BIG_HOUSEHOLDS: Number = Number::new("big-households", 50, 1, 100_000);
-const BIG_HOURS: Number = Number::new("big-hours", 168, 1, 8_760);
-const SMALL_HOURS: Number = Number::new("small-hours", 72, 1, 8_760);
-const URGENT_HOURS: Number = Number::new("urgent-hours", 24, 1, 8_760);
+const BIG_HOURS: Number = Number::new("big-hours", 168, 1, 2_160);
+const SMALL_HOURS: Number = Number::new("small-hours", 72, 1, 2_160);
+const URGENT_HOURS: Number = Number::new("urgent-hours", 24, 1, 2_160);
 
 const BIG: &str = "track-big";
 const SMALL: &str = "track-small";

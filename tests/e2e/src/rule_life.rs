@@ -253,6 +253,18 @@ async fn a_second_person_approves_and_the_change_comes_into_force_at_its_date() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_needs_what_none_needed_before_is_answered_from_the_first_booking_on() {
+    for engine in engines() {
+        let world = World::new(engine).await;
+        assert!(world.may_book(0, world.community.elder(0)).await, "{engine:?}: booking knows that nothing is needed");
+        world.stage(&["active"], &world.version("young", &young_only()));
+        let refused = world.try_booking(0, world.community.elder(1)).await.expect("an answer, and no fault");
+        assert_eq!(refused.state(), pb::BookingState::Refused, "{engine:?}");
+        world.suite.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_breaks_down_again_and_again_is_quarantined_told_of_and_released() {
     for engine in engines() {
         let world = World::new(engine).await;

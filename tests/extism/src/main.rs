@@ -36,7 +36,8 @@ fn main() -> Result<()> {
         Ok(())
     };
 
-    let manifest = Manifest::new([Wasm::file(&guest)]);
+    let guest = std::fs::read(&guest).context("the guest is built")?;
+    let manifest = Manifest::new([Wasm::data(guest)]);
     let compiled = CompiledPlugin::new(PluginBuilder::new(manifest).with_wasi(false).with_fuel_limit(5_000_000))?;
     let extism = || -> Result<()> {
         let mut fresh = Plugin::new_from_compiled(&compiled)?;
