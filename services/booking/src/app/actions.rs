@@ -307,11 +307,11 @@ impl App {
                 let duplicate = FieldViolation::new(format!("{at}.person"), "FIELD_DUPLICATE");
                 v.push(duplicate.arg("value", &server.person));
             }
-            v.range(&format!("{at}.minutes"), i64::from(server.minutes), 0, 1440);
+            v.range(format_args!("{at}.minutes"), i64::from(server.minutes), 0, 1440);
             let mut server =
                 Server { minutes: if server.minutes == 0 { minutes } else { server.minutes }, ..server.clone() };
             if !server.role.is_empty() {
-                v.code(&format!("{at}.role"), &server.role);
+                v.code(format_args!("{at}.role"), &server.role);
             } else if shift && server.person == row.resident {
                 VOLUNTEER.clone_into(&mut server.role);
             }

@@ -26,7 +26,7 @@ impl App {
         let mut bad = Violations::new();
         bad.ensure([ELIGIBILITY, PRICE, PRIORITY].contains(&request.hook.as_str()), "hook", "HOOK_UNKNOWN");
         for (i, kind) in request.kinds.iter().enumerate() {
-            bad.code(&format!("kinds[{i}]"), kind);
+            bad.code(format_args!("kinds[{i}]"), kind);
         }
         bad.ensure(request.start_time.is_some(), "start_time", "FIELD_REQUIRED");
         bad.ensure(request.end_time.is_some(), "end_time", "FIELD_REQUIRED");

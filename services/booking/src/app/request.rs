@@ -82,14 +82,14 @@ fn check_answer(v: &mut Violations, at: &str, question: &Question, value: Option
     match (question.r#type(), value) {
         (QuestionType::Flag, Some(Value::Flag(_))) => {}
         (QuestionType::Number, Some(Value::Number(number))) => {
-            v.range(&format!("{at}.number"), i64::from(*number), i64::from(question.min), i64::from(question.max));
+            v.range(format_args!("{at}.number"), i64::from(*number), i64::from(question.min), i64::from(question.max));
         }
         (QuestionType::Choice, Some(Value::Choice(code))) => {
             if !question.choices.iter().any(|choice| choice.code == *code) {
                 v.push(FieldViolation::new(format!("{at}.choice"), "ANSWER_CHOICE").arg("key", &question.key));
             }
         }
-        (QuestionType::Text, Some(Value::Text(text))) => v.max_chars(&format!("{at}.text"), text, MAX_TEXT),
+        (QuestionType::Text, Some(Value::Text(text))) => v.max_chars(format_args!("{at}.text"), text, MAX_TEXT),
         _ => v.push(FieldViolation::new(at, "ANSWER_TYPE").arg("key", &question.key)),
     }
 }

@@ -44,7 +44,7 @@ impl Managed for Offering {
         v.max_items("tags", self.tags.len(), 16);
         v.max_items("service_areas", self.service_areas.len(), 100);
         for (i, tag) in self.tags.iter().enumerate() {
-            v.code(&format!("tags[{i}]"), tag);
+            v.code(format_args!("tags[{i}]"), tag);
         }
         for (i, name) in self.service_areas.iter().enumerate() {
             match AreaId::parse_name(name) {
@@ -96,20 +96,20 @@ impl Managed for Offering {
 }
 
 fn check_question<'q>(v: &mut Violations, at: &str, question: &'q Question, keys: &mut HashSet<&'q str>) {
-    v.code(&format!("{at}.key"), &question.key);
+    v.code(format_args!("{at}.key"), &question.key);
     v.both(&format!("{at}.text"), question.text.as_ref(), 200);
     if !keys.insert(&question.key) {
         v.push(FieldViolation::new(format!("{at}.key"), "FIELD_DUPLICATE").arg("value", &question.key));
     }
     match question.r#type() {
         QuestionType::Choice => {
-            v.range(&format!("{at}.choices"), i64::try_from(question.choices.len()).unwrap_or(i64::MAX), 1, 32);
+            v.range(format_args!("{at}.choices"), i64::try_from(question.choices.len()).unwrap_or(i64::MAX), 1, 32);
             for (i, choice) in question.choices.iter().enumerate() {
-                v.code(&format!("{at}.choices[{i}].code"), &choice.code);
+                v.code(format_args!("{at}.choices[{i}].code"), &choice.code);
             }
         }
         QuestionType::Number => {
-            v.range(&format!("{at}.max"), i64::from(question.max), i64::from(question.min), i64::from(i32::MAX));
+            v.range(format_args!("{at}.max"), i64::from(question.max), i64::from(question.min), i64::from(i32::MAX));
         }
         QuestionType::Flag | QuestionType::Text | QuestionType::Unspecified => {}
     }
@@ -212,7 +212,7 @@ impl Managed for Menu {
         v.max_items("dishes", self.dishes.len(), 50);
         let mut codes = HashSet::new();
         for (i, dish) in self.dishes.iter().enumerate() {
-            v.code(&format!("dishes[{i}].code"), &dish.code);
+            v.code(format_args!("dishes[{i}].code"), &dish.code);
             v.both(&format!("dishes[{i}].display_name"), dish.display_name.as_ref(), 100);
             if !codes.insert(&dish.code) {
                 v.push(FieldViolation::new(format!("dishes[{i}].code"), "FIELD_DUPLICATE").arg("value", &dish.code));

@@ -78,10 +78,10 @@ fn code(at: &str, code: &str, bad: &mut Violations) {
 fn stage(stage: &pb::Stage, at: &str, bad: &mut Violations) -> Stage {
     code(&format!("{at}.id"), &stage.id, bad);
     text(&format!("{at}.display_name"), stage.display_name.as_ref(), bad);
-    bad.max_items(&format!("{at}.conditions"), stage.conditions.len(), MAX_CONDITIONS);
-    bad.max_items(&format!("{at}.advanced_by"), stage.advanced_by.len(), MAX_ROLES);
+    bad.max_items(format_args!("{at}.conditions"), stage.conditions.len(), MAX_CONDITIONS);
+    bad.max_items(format_args!("{at}.advanced_by"), stage.advanced_by.len(), MAX_ROLES);
     for (i, role) in stage.advanced_by.iter().enumerate() {
-        bad.code(&format!("{at}.advanced_by[{i}]"), role);
+        bad.code(format_args!("{at}.advanced_by[{i}]"), role);
     }
     let found = stage.conditions.iter().enumerate();
     let found = found.filter_map(|(i, c)| condition(c, &format!("{at}.conditions[{i}]"), bad));
@@ -100,23 +100,23 @@ fn condition(condition: &pb::Condition, at: &str, bad: &mut Violations) -> Optio
             return None;
         }
         Some(Kind::MinSupports(least)) => {
-            bad.range(&format!("{at}.min_supports"), i64::from(*least), 1, 1_000_000);
+            bad.range(format_args!("{at}.min_supports"), i64::from(*least), 1, 1_000_000);
             Condition::MinSupports(*least)
         }
         Some(Kind::RecordKind(kind)) => {
-            bad.code(&format!("{at}.record_kind"), kind);
+            bad.code(format_args!("{at}.record_kind"), kind);
             Condition::Record(kind.clone())
         }
         Some(Kind::PublishedHours(hours)) => {
-            bad.range(&format!("{at}.published_hours"), i64::from(*hours), 0, MAX_HOURS);
+            bad.range(format_args!("{at}.published_hours"), i64::from(*hours), 0, MAX_HOURS);
             Condition::PublishedHours(*hours)
         }
         Some(Kind::StageHours(hours)) => {
-            bad.range(&format!("{at}.stage_hours"), i64::from(*hours), 0, MAX_HOURS);
+            bad.range(format_args!("{at}.stage_hours"), i64::from(*hours), 0, MAX_HOURS);
             Condition::StageHours(*hours)
         }
         Some(Kind::ApprovedByRole(role)) => {
-            bad.code(&format!("{at}.approved_by_role"), role);
+            bad.code(format_args!("{at}.approved_by_role"), role);
             Condition::ApprovedByRole(role.clone())
         }
         Some(Kind::BallotPassed(found)) => Condition::BallotPassed(rule(found, &format!("{at}.ballot_passed"), bad)?),
@@ -127,8 +127,8 @@ fn condition(condition: &pb::Condition, at: &str, bad: &mut Violations) -> Optio
 fn rule(rule: &pb::BallotRule, at: &str, bad: &mut Violations) -> Option<Rule> {
     let quorum = share(rule.quorum.as_ref(), &format!("{at}.quorum"), bad);
     let pass = share(rule.pass.as_ref(), &format!("{at}.pass"), bad);
-    bad.range(&format!("{at}.open_hours"), rule.open_hours.into(), 0, MAX_OPEN_HOURS);
-    bad.range(&format!("{at}.min_age"), rule.min_age.into(), 0, 120);
+    bad.range(format_args!("{at}.open_hours"), rule.open_hours.into(), 0, MAX_OPEN_HOURS);
+    bad.range(format_args!("{at}.min_age"), rule.min_age.into(), 0, 120);
     let basis = match pb::ElectorateBasis::try_from(rule.basis) {
         Ok(pb::ElectorateBasis::Person) => Basis::Person,
         Ok(pb::ElectorateBasis::Household) => Basis::Household,
@@ -147,10 +147,10 @@ fn rule(rule: &pb::BallotRule, at: &str, bad: &mut Violations) -> Option<Rule> {
 /// Reads a share; none is needed where none is stated.
 fn share(share: Option<&pb::Share>, at: &str, bad: &mut Violations) -> Share {
     let Some(&pb::Share { numerator, denominator, exclusive }) = share else { return Share::NONE };
-    bad.range(&format!("{at}.denominator"), denominator.into(), 1, MAX_PARTS.into());
+    bad.range(format_args!("{at}.denominator"), denominator.into(), 1, MAX_PARTS.into());
     // A share of everybody cannot be exceeded.
     let most = i64::from(denominator) - i64::from(exclusive);
-    bad.range(&format!("{at}.numerator"), numerator.into(), 0, most.max(0));
+    bad.range(format_args!("{at}.numerator"), numerator.into(), 0, most.max(0));
     let part = |n: i32| u32::try_from(n).ok();
     part(numerator).zip(part(denominator)).and_then(|(n, of)| Share::new(n, of, exclusive)).unwrap_or(Share::NONE)
 }

@@ -228,7 +228,7 @@ impl App {
         }
         bad.max_items("topic.tags", asked.tags.len(), MAX_TAGS);
         for (i, tag) in asked.tags.iter().enumerate() {
-            bad.code(&format!("topic.tags[{i}]"), tag);
+            bad.code(format_args!("topic.tags[{i}]"), tag);
         }
         Ok(bad)
     }

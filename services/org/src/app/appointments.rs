@@ -323,7 +323,7 @@ fn check_appointment(
     } else if wanted.appointee.len() > 80 {
         bad.push(FieldViolation::new(format!("{at}appointee"), "FIELD_TOO_LONG").arg("max", 80));
     }
-    bad.code(&format!("{at}role"), &wanted.role);
+    bad.code(format_args!("{at}role"), &wanted.role);
     if pb::Basis::try_from(wanted.basis).is_err() {
         bad.bad(format!("{at}basis"), "FIELD_ENUM");
     }

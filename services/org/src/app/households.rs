@@ -204,8 +204,8 @@ impl App {
         let now = ctx.now();
         let wanted = one.household.clone().unwrap_or_default();
         let unit = bad.name_in(&format!("{at}household.unit"), &wanted.unit, "units", area);
-        bad.max_chars(&format!("{at}household.import_key"), &wanted.import_key, 100);
-        bad.max_items(&format!("{at}people"), one.people.len(), MAX_PEOPLE);
+        bad.max_chars(format_args!("{at}household.import_key"), &wanted.import_key, 100);
+        bad.max_items(format_args!("{at}people"), one.people.len(), MAX_PEOPLE);
         let unit = unit.map(|u| u.id().to_owned()).unwrap_or_default();
         let id = ids::new_v7::<HouseholdId>(now).uuid();
         let mut people = Vec::new();

@@ -378,9 +378,9 @@ pub(super) fn check_person(bad: &mut Violations, ctx: &Ctx, at: &str, p: &pb::Pe
     bad.text(&format!("{at}.full_name"), &p.full_name, 60);
     if p.birth_year != 0 {
         use chrono::Datelike as _;
-        bad.range(&format!("{at}.birth_year"), p.birth_year.into(), 1900, ctx.now().to_chrono().year().into());
+        bad.range(format_args!("{at}.birth_year"), p.birth_year.into(), 1900, ctx.now().to_chrono().year().into());
     }
-    bad.max_items(&format!("{at}.tags"), p.tags.len(), MAX_TAGS);
+    bad.max_items(format_args!("{at}.tags"), p.tags.len(), MAX_TAGS);
     for (i, tag) in p.tags.iter().enumerate() {
         // Tags are personal: the error says where, never which.
         let place = format!("{at}.tags[{i}]");
@@ -391,7 +391,7 @@ pub(super) fn check_person(bad: &mut Violations, ctx: &Ctx, at: &str, p: &pb::Pe
             bad.push(FieldViolation::new(&place, "FIELD_DUPLICATE").arg("value", &place));
         }
     }
-    bad.max_chars(&format!("{at}.import_key"), &p.import_key, 100);
+    bad.max_chars(format_args!("{at}.import_key"), &p.import_key, 100);
 }
 
 /// The person as the update wants it, checked.

@@ -39,14 +39,14 @@ pub(super) fn parse(message: &pb::StructureTemplate) -> Result<Template, Vec<Fie
 
 fn kind(bad: &mut Violations, index: usize, message: &pb::UnitKind) -> Kind {
     let at = format!("unit_kinds[{index}]");
-    bad.code(&format!("{at}.code"), &message.code);
+    bad.code(format_args!("{at}.code"), &message.code);
     bad.both(&format!("{at}.display_name"), message.display_name.as_ref(), 100);
     bad.declared(&format!("{at}.tree"), pb::Tree::try_from(message.tree), message.tree);
-    bad.range(&format!("{at}.min_households"), message.min_households.into(), 0, 1_000_000);
-    bad.range(&format!("{at}.max_households"), message.max_households.into(), 0, 1_000_000);
+    bad.range(format_args!("{at}.min_households"), message.min_households.into(), 0, 1_000_000);
+    bad.range(format_args!("{at}.max_households"), message.max_households.into(), 0, 1_000_000);
     for (i, requirement) in message.required_posts.iter().enumerate() {
-        bad.range(&format!("{at}.required_posts[{i}].min"), requirement.min.into(), 0, 10_000);
-        bad.range(&format!("{at}.required_posts[{i}].max"), requirement.max.into(), 0, 10_000);
+        bad.range(format_args!("{at}.required_posts[{i}].min"), requirement.min.into(), 0, 10_000);
+        bad.range(format_args!("{at}.required_posts[{i}].max"), requirement.max.into(), 0, 10_000);
     }
     let bound = |n: i32| u32::try_from(n).ok().filter(|n| *n > 0);
     Kind {
@@ -65,7 +65,7 @@ fn kind(bad: &mut Violations, index: usize, message: &pb::UnitKind) -> Kind {
 
 fn post(bad: &mut Violations, index: usize, message: &pb::Post) -> Post {
     let at = format!("posts[{index}]");
-    bad.code(&format!("{at}.role"), &message.role);
+    bad.code(format_args!("{at}.role"), &message.role);
     bad.both(&format!("{at}.display_name"), message.display_name.as_ref(), 100);
     Post {
         role: message.role.clone(),

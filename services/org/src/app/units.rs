@@ -177,7 +177,7 @@ impl App {
             if !one.parent.is_empty() && one.parent != area.name() {
                 bad.push(FieldViolation::new(format!("{at}parent"), "AREA_MISMATCH").arg("area", area.name()));
             }
-            bad.code(&format!("{at}unit_id"), &one.unit_id);
+            bad.code(format_args!("{at}unit_id"), &one.unit_id);
             if !seen.insert(&one.unit_id) {
                 bad.push(FieldViolation::new(format!("{at}unit_id"), "FIELD_DUPLICATE").arg("value", &one.unit_id));
             }
@@ -382,7 +382,7 @@ struct Draft {
 fn check_draft(bad: &mut Violations, area: &AreaId, at: String, id: &str, unit: pb::Unit) -> Draft {
     check_name(bad, &format!("{at}unit."), &unit);
     check_labels(bad, &format!("{at}unit."), &unit);
-    bad.code(&format!("{at}unit.kind"), &unit.kind);
+    bad.code(format_args!("{at}unit.kind"), &unit.kind);
     let parent = bad.optional_name_in(&format!("{at}unit.parent"), &unit.parent, "units", area);
     Draft { at, id: id.to_owned(), parent: parent.map(|p| p.id().to_owned()), unit }
 }

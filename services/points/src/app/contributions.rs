@@ -156,7 +156,7 @@ fn checked(ctx: &Ctx, area: &AreaId, wish: &pb::Contribution, recorded_by: &str)
     bad.range("contribution.score", i64::from(wish.score.unwrap_or_default()), 0, 100);
     bad.max_items("contribution.tags", wish.tags.len(), TAGS);
     for (i, tag) in wish.tags.iter().enumerate() {
-        bad.code(&format!("contribution.tags[{i}]"), tag);
+        bad.code(format_args!("contribution.tags[{i}]"), tag);
     }
     let occurred = occurred(&mut bad, ctx.now(), wish);
     bad.finish()?;

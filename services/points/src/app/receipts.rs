@@ -119,7 +119,7 @@ impl App {
             bad.push(FieldViolation::new("hook", "FIELD_FORMAT").arg("expected", HOOK));
         }
         for (i, kind) in request.kinds.iter().enumerate() {
-            bad.code(&format!("kinds[{i}]"), kind);
+            bad.code(format_args!("kinds[{i}]"), kind);
         }
         bad.ensure(request.start_time.is_some(), "start_time", "FIELD_REQUIRED");
         bad.ensure(request.end_time.is_some(), "end_time", "FIELD_REQUIRED");

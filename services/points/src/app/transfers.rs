@@ -58,8 +58,8 @@ pub(crate) fn amount(
         bad.bad(format!("{path}.amount"), "FIELD_REQUIRED");
         return None;
     };
-    bad.code(&format!("{path}.amount.asset"), &amount.asset);
-    bad.range(&format!("{path}.amount.value"), amount.value, 1, i64::MAX);
+    bad.code(format_args!("{path}.amount.asset"), &amount.asset);
+    bad.range(format_args!("{path}.amount.value"), amount.value, 1, i64::MAX);
     Some((amount.asset.clone(), amount.value))
 }
 

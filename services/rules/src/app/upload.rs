@@ -198,7 +198,7 @@ impl App {
             hooks: String::new(),
             manifest: String::new(),
             operation: String::new(),
-            form: form(&bytes).into(),
+            form: form(bytes).into(),
             author: ctx.caller.recorded_as(),
             author_key: key,
             signature,

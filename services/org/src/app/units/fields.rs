@@ -15,7 +15,7 @@ pub(super) fn check_name(bad: &mut Violations, at: &str, unit: &pb::Unit) {
 }
 
 pub(super) fn check_labels(bad: &mut Violations, at: &str, unit: &pb::Unit) {
-    bad.max_items(&format!("{at}labels"), unit.labels.len(), MAX_LABELS);
+    bad.max_items(format_args!("{at}labels"), unit.labels.len(), MAX_LABELS);
     for (key, value) in &unit.labels {
         let field = format!("{at}labels[{key}]");
         bad.code(&field, key);

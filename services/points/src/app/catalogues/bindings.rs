@@ -34,7 +34,7 @@ impl Resource for pb::AwardBinding {
         let mut bad = check::Violations::new();
         bad.max_items("kinds", self.kinds.len(), KINDS);
         for (index, kind) in self.kinds.iter().enumerate().take(KINDS) {
-            bad.code(&format!("kinds[{index}]"), kind);
+            bad.code(format_args!("kinds[{index}]"), kind);
         }
         bad.range("cap", self.cap, 1, CAP);
         if self.asset == references.asset && !references.has_asset {

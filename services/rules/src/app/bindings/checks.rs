@@ -44,7 +44,7 @@ impl App {
         bad.max_items("kinds", binding.kinds.len(), MAX_KINDS);
         let mut seen = HashSet::new();
         for (i, kind) in binding.kinds.iter().enumerate() {
-            bad.code(&format!("kinds[{i}]"), kind);
+            bad.code(format_args!("kinds[{i}]"), kind);
             if !seen.insert(kind) {
                 bad.push(FieldViolation::new(format!("kinds[{i}]"), "FIELD_DUPLICATE").arg("value", kind));
             }

@@ -354,7 +354,7 @@ fn read(
         Ok(stage) => stage,
     };
     let (least, most) = if stage == RuleStage::Canary { (1, 999) } else { (0, 0) };
-    bad.range(&format!("{at}canary_permille"), permille.into(), least, most);
+    bad.range(format_args!("{at}canary_permille"), permille.into(), least, most);
     Some(Asked { stage, permille, effective_us: at_time.map(|time| check::instant(time).micros()) })
 }
 
