@@ -160,9 +160,10 @@ impl App {
         let (lang, due) = (ctx.lang, ctx.deadline);
         let mut answers = Vec::with_capacity(cases.len());
         let mut left = VecDeque::from(cases);
-        // To hand a case to another thread and take its answer back costs many times what a quick rule does.
-        let quick = left.iter().all(Ready::is_quick);
         while !left.is_empty() {
+            // To hand a case to another thread and take its answer back costs many times what a quick rule does. Asked for each
+            // slice: a rule may have been slow in the last.
+            let quick = left.iter().all(Ready::is_quick);
             let slice_of = if quick { QUICK_SLICE } else { SLICE };
             let work = move |engine: &Engine| slice(engine, left, (lang, due), slice_of);
             let done = match quick {
@@ -174,6 +175,10 @@ impl App {
                 answers.push(answer.map_err(refused)?);
             }
             left = done.left;
+            if quick && !left.is_empty() {
+                // Others have their turn on this thread.
+                tokio::task::yield_now().await;
+            }
         }
         Ok(answers)
     }

@@ -72,10 +72,7 @@ impl Evaluator {
     /// Runs work of an area here, when it is the area's turn: work that is over before another thread had begun it.
     pub(super) async fn run_here<T>(&self, area: &str, work: impl FnOnce(&Engine) -> T) -> T {
         let _turn = self.places.take(area).await;
-        let done = work(&self.engine);
-        // Between two slices others have their turn on this thread.
-        tokio::task::yield_now().await;
-        done
+        work(&self.engine)
     }
 
     /// The engine, for work that asks no plugin.
