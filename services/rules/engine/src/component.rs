@@ -1,7 +1,7 @@
 //! A plugin that is code: inspected, compiled, described, ready to be instantiated.
 //! Never: an instance that lives longer than one call.
 
-use wasmtime::component::{Component as Code, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component as Code, ComponentExportIndex, InstancePre, Linker, TypedFunc};
 
 use super::ask::{Answer, Ask, Asked};
 use super::config::Limits;
@@ -56,10 +56,12 @@ impl Component {
         let result_bytes = limits.result_bytes + items * size_of::<i32>();
         let allowance = Allowance { fuel: limits.budget(items), result_bytes };
         let store = guest::store(&self.host, allowance).map_err(|error| Fault::Trap(error.to_string()))?;
-        // SAFETY: `check_signatures` has compared every hook that is in `hooks` with the records that `Q` stands for.
-        #[expect(unsafe_code, reason = "the signature was compared at loading")]
-        let called =
-            unsafe { guest::call_compared::<_, Answer<Q::Answer>>(store, &self.pre, function, (ctx, req), allowance) };
+        let typed = |_: &_, function| {
+            // SAFETY: `check_signatures` has compared every hook that is in `hooks` with the records that `Q` stands for.
+            #[expect(unsafe_code, reason = "the signature was compared at loading")]
+            Ok(unsafe { TypedFunc::new_unchecked(function) })
+        };
+        let called = guest::call::<_, Answer<Q::Answer>>(store, &self.pre, function, (ctx, req), allowance, typed);
         let (answer, fuel) = called?;
         Ok((answer.0.map_err(Fault::Refused)?, fuel))
     }
@@ -67,7 +69,14 @@ impl Component {
     pub(super) fn check_settings(&self, settings: &[Setting]) -> Result<Vec<SettingProblem>, Fault> {
         let allowance = Allowance { fuel: self.limits().fuel_meta, result_bytes: self.limits().result_bytes };
         let store = guest::store(&self.host, allowance).map_err(|error| Fault::Trap(error.to_string()))?;
-        let called = guest::call::<_, CheckSettings>(store, &self.pre, &self.check_settings, (settings,), allowance);
+        let called = guest::call::<_, CheckSettings>(
+            store,
+            &self.pre,
+            &self.check_settings,
+            (settings,),
+            allowance,
+            guest::compared,
+        );
         Ok(called?.0.0.err().unwrap_or_default())
     }
 }
@@ -134,7 +143,9 @@ impl Compiled {
         let allowance = Allowance { fuel: limits.fuel_meta, result_bytes: limits.manifest_bytes };
         let store = guest::store(&self.host, allowance).map_err(|error| refused(&error))?;
         let (manifest,): (Manifest,) =
-            guest::call::<(), _>(store, &self.pre, &describe, (), allowance).map_err(LoadError::Describe)?.0;
+            guest::call::<(), _>(store, &self.pre, &describe, (), allowance, guest::compared)
+                .map_err(LoadError::Describe)?
+                .0;
         let problems = manifest.check();
         if !problems.is_empty() {
             return Err(LoadError::Manifest(problems));

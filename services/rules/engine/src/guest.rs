@@ -80,44 +80,18 @@ pub(super) fn store(host: &Host, allowance: Allowance) -> Result<Store<Guest>> {
     Ok(store)
 }
 
-/// Calls one exported function of a fresh instance, after its signature was compared; returns its answer and the fuel that
-/// it took.
-pub(super) fn call<P, R>(
-    store: Store<Guest>,
-    pre: &InstancePre<Guest>,
-    function: &ComponentExportIndex,
-    params: P,
-    allowance: Allowance,
-) -> std::result::Result<(R, u64), Fault>
-where
-    P: ComponentNamedList + Lower,
-    R: ComponentNamedList + Lift,
-{
-    call_as(store, pre, function, params, allowance, |store, function| function.typed(store))
-}
-
-/// The same without comparing the signature: that reads every type of the component anew, which of a plugin that was not
+/// The function with its signature compared: that reads every type of the component anew, which of a plugin that was not
 /// asked lately are in no cache.
-///
-/// # Safety
-/// The function takes `P` and returns `R`, as was found when the component was loaded.
-#[expect(unsafe_code, reason = "the signature was compared at loading")]
-pub(super) unsafe fn call_compared<P, R>(
-    store: Store<Guest>,
-    pre: &InstancePre<Guest>,
-    function: &ComponentExportIndex,
-    params: P,
-    allowance: Allowance,
-) -> std::result::Result<(R, u64), Fault>
+pub(super) fn compared<P, R>(store: &Store<Guest>, function: Func) -> Result<TypedFunc<P, R>>
 where
     P: ComponentNamedList + Lower,
     R: ComponentNamedList + Lift,
 {
-    // SAFETY: the caller's promise.
-    call_as(store, pre, function, params, allowance, |_, function| Ok(unsafe { TypedFunc::new_unchecked(function) }))
+    function.typed(store)
 }
 
-fn call_as<P, R>(
+/// Calls one exported function of a fresh instance, as `typed` takes it; returns its answer and the fuel that it took.
+pub(super) fn call<P, R>(
     mut store: Store<Guest>,
     pre: &InstancePre<Guest>,
     function: &ComponentExportIndex,

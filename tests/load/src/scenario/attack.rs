@@ -12,10 +12,10 @@ use linli_kit::stack::Stack;
 use linli_proto::common::Amount;
 use linli_proto::rules as pb;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
-use linli_proto::rules::upload_plugin_version_request::Data;
 use tonic::metadata::{Ascii, MetadataValue};
 
 use super::request;
+use super::rules::{upload, valid};
 
 const AREA: &str = "crowd";
 /// The minute at which the guest of the corpus loops.
@@ -59,7 +59,8 @@ impl Attack {
         };
         operator.rules().create_plugin(create).await?;
         let attack = Self { client, token, bytes: guest()?, uploads: AtomicU32::new(0) };
-        let version = Self::valid(operator, attack.upload(operator).await?).await?;
+        let version = attack.upload(operator).await?;
+        valid(operator, &version).await?;
         let binding = pb::RuleBinding {
             name: format!("areas/{AREA}/ruleBindings/loops"),
             hook: "points-award".into(),
@@ -81,25 +82,7 @@ impl Attack {
         let number = self.uploads.fetch_add(1, Ordering::Relaxed).to_le_bytes();
         // An empty custom section more: other bytes, the same rule.
         let bytes = [&*self.bytes, &[0, 5, 0], &number].concat();
-        let header = pb::UploadHeader { parent: format!("areas/{AREA}/plugins/loops"), ..Default::default() };
-        let data = [Data::Header(header), Data::Chunk(bytes)];
-        let messages: Vec<_> = data.map(|data| pb::UploadPluginVersionRequest { data: Some(data) }).into();
-        let uploaded = operator.rules().upload_plugin_version(futures::stream::iter(messages)).await?.into_inner();
-        let validate = pb::ValidatePluginVersionRequest { name: uploaded.name.clone(), request_id: request_id() };
-        operator.rules().validate_plugin_version(validate).await?;
-        Ok(uploaded.name)
-    }
-
-    async fn valid(operator: &Actor, name: String) -> Result<String> {
-        for _ in 0..600 {
-            let get = pb::GetPluginVersionRequest { name: name.clone() };
-            match operator.rules().get_plugin_version(get).await?.into_inner().state() {
-                pb::PluginVersionState::Uploaded => tokio::time::sleep(Duration::from_millis(20)).await,
-                pb::PluginVersionState::Valid => return Ok(name),
-                other => return Err(anyhow!("the attacking rule is {other:?}")),
-            }
-        }
-        Err(anyhow!("the attacking rule was not validated"))
+        upload(operator, &format!("areas/{AREA}/plugins/loops"), &bytes).await
     }
 
     /// Attacks until it is told to end; the first fault has been given by then.

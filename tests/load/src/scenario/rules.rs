@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use linli_harness::Actor;
 use linli_harness::seed::{request_id, text};
-use linli_harness::{Actor, until};
 use linli_proto::rules as pb;
 use linli_proto::rules::evaluate_response::Answer;
 use linli_proto::rules::rules_service_client::RulesServiceClient;
@@ -135,26 +135,8 @@ pub(crate) async fn bind(operator: &Actor) -> Result<Vec<u8>> {
 /// Uploads a version of the rule and binds it in the place of what was bound; returns its name.
 pub(crate) async fn rebind(operator: &Actor, component: &[u8]) -> Result<String> {
     let parent = format!("areas/{AREA}");
-    let header = pb::UploadHeader {
-        parent: format!("{parent}/plugins/{PLUGIN}"),
-        request_id: request_id(),
-        ..Default::default()
-    };
-    let chunks = component.chunks(CHUNK).map(|chunk| Data::Chunk(chunk.to_vec()));
-    let messages: Vec<_> = std::iter::once(Data::Header(header))
-        .chain(chunks)
-        .map(|data| pb::UploadPluginVersionRequest { data: Some(data) })
-        .collect();
-    let uploaded = operator.rules().upload_plugin_version(futures::stream::iter(messages)).await?;
-    let version = uploaded.into_inner().name;
-    let validate = pb::ValidatePluginVersionRequest { name: version.clone(), request_id: request_id() };
-    operator.rules().validate_plugin_version(validate).await?;
-    let get = pb::GetPluginVersionRequest { name: version.clone() };
-    until("a valid version", async || {
-        let found = operator.rules().get_plugin_version(get.clone()).await.ok()?.into_inner();
-        (found.state() == pb::PluginVersionState::Valid).then_some(())
-    })
-    .await;
+    let version = upload(operator, &format!("{parent}/plugins/{PLUGIN}"), component).await?;
+    valid(operator, &version).await?;
     let binding = pb::RuleBinding {
         name: format!("{parent}/ruleBindings/monthly"),
         hook: "booking-eligibility".into(),
@@ -170,4 +152,31 @@ pub(crate) async fn rebind(operator: &Actor, component: &[u8]) -> Result<String>
     };
     operator.rules().update_rule_binding(update).await?;
     Ok(version)
+}
+
+/// Uploads a version of a plugin and has it validated; its name.
+pub(crate) async fn upload(operator: &Actor, plugin: &str, bytes: &[u8]) -> Result<String> {
+    let header = pb::UploadHeader { parent: plugin.to_owned(), request_id: request_id(), ..Default::default() };
+    let chunks = bytes.chunks(CHUNK).map(|chunk| Data::Chunk(chunk.to_vec()));
+    let messages: Vec<_> = std::iter::once(Data::Header(header))
+        .chain(chunks)
+        .map(|data| pb::UploadPluginVersionRequest { data: Some(data) })
+        .collect();
+    let version = operator.rules().upload_plugin_version(futures::stream::iter(messages)).await?.into_inner().name;
+    let validate = pb::ValidatePluginVersionRequest { name: version.clone(), request_id: request_id() };
+    operator.rules().validate_plugin_version(validate).await?;
+    Ok(version)
+}
+
+/// Waits until a version is valid.
+pub(crate) async fn valid(operator: &Actor, version: &str) -> Result<()> {
+    let get = pb::GetPluginVersionRequest { name: version.to_owned() };
+    for _ in 0..600 {
+        match operator.rules().get_plugin_version(get.clone()).await?.into_inner().state() {
+            pb::PluginVersionState::Uploaded => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            pb::PluginVersionState::Valid => return Ok(()),
+            other => bail!("{version} is {other:?}"),
+        }
+    }
+    bail!("{version} was not validated")
 }
